@@ -1,0 +1,147 @@
+// slice.hpp: bytes that travel: counted views into slabs of the loop's memory.
+//
+// A slice keeps its slab alive; the count is plain, so a slice stays on its loop's thread. Whoever
+// keeps a few bytes for long calls keep_cheaply(), or a slab of 64 KiB lives on for them. A slice
+// that goes to another loop is copied first (private_copy).
+#pragma once
+
+#include "runtime/pool.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace creche {
+
+namespace detail {
+
+/// A counted block: this header, then the bytes.
+struct slab {
+  std::uint32_t refs;
+  std::uint32_t capacity;
+
+  char* data() noexcept { return reinterpret_cast<char*>(this + 1); }
+
+  static constexpr std::uint32_t standard = 64 * 1024 - 8;
+  /// One reference. Of `standard` bytes, from the thread's cache.
+  static slab* take();
+  /// One reference. Of just this size.
+  static slab* exact(std::uint32_t size);
+  static void free(slab* s) noexcept;
+};
+
+} // namespace detail
+
+class slice {
+public:
+  slice() noexcept = default;
+  slice(const slice& o) noexcept : slab_(o.slab_), at_(o.at_), size_(o.size_) {
+    if (slab_) ++slab_->refs;
+  }
+  slice(slice&& o) noexcept
+      : slab_(std::exchange(o.slab_, nullptr)), at_(o.at_), size_(std::exchange(o.size_, 0)) {}
+  slice& operator=(slice o) noexcept {
+    std::swap(slab_, o.slab_);
+    std::swap(at_, o.at_);
+    std::swap(size_, o.size_);
+    return *this;
+  }
+  ~slice() {
+    if (slab_ && --slab_->refs == 0) detail::slab::free(slab_);
+  }
+
+  /// Bytes of static storage: nothing is counted.
+  static slice of_static(std::string_view text) noexcept {
+    slice s;
+    s.at_ = text.data();
+    s.size_ = std::uint32_t(text.size());
+    return s;
+  }
+  /// A slice of its own memory. REQUIRES: text.size() < 4 GiB.
+  static slice copy_of(std::string_view text);
+
+  std::string_view view() const noexcept { return {at_, size_}; }
+  std::span<const std::byte> bytes() const noexcept {
+    return {reinterpret_cast<const std::byte*>(at_), size_};
+  }
+  std::uint32_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+
+  /// Without the first `n` bytes. REQUIRES: n <= size().
+  void skip(std::size_t n) noexcept {
+    at_ += n;
+    size_ -= std::uint32_t(n);
+  }
+  /// A part of it. REQUIRES: from + n <= size().
+  slice part(std::size_t from, std::size_t n) const noexcept {
+    slice s(*this);
+    s.at_ += from;
+    s.size_ = std::uint32_t(n);
+    return s;
+  }
+  /// Before it is kept across a turn: copied, if it would pin more than `ratio` times its size.
+  void keep_cheaply(unsigned ratio = 8) {
+    if (slab_ && slab_->capacity > std::uint64_t(size_) * ratio) *this = copy_of(view());
+  }
+  /// Nobody else counts on the same slab: may be handed to another thread.
+  slice private_copy() const { return copy_of(view()); }
+
+private:
+  friend class slab_cursor;
+  friend class receive_buffer;
+  // takes over one reference
+  slice(detail::slab* s, const char* at, std::uint32_t n) noexcept : slab_(s), at_(at), size_(n) {}
+
+  detail::slab* slab_ = nullptr;
+  const char* at_ = nullptr;
+  std::uint32_t size_ = 0;
+};
+
+/// The slab at hand: room to write into, from which slices are cut. Starts over when nobody holds a
+/// slice of it.
+class slab_cursor {
+public:
+  slab_cursor() noexcept = default;
+  slab_cursor(const slab_cursor&) = delete;
+  ~slab_cursor() {
+    if (slab_ && --slab_->refs == 0) detail::slab::free(slab_);
+  }
+
+  /// Room for at least `want` bytes. REQUIRES: want <= slab::standard.
+  std::span<char> room(std::uint32_t want);
+  /// The first `n` bytes of the room, which were written.
+  slice cut(std::uint32_t n) noexcept;
+
+  /// Of this thread's loop: for what is read, and for what is written.
+  static slab_cursor& for_input() noexcept;
+  static slab_cursor& for_output() noexcept;
+
+private:
+  detail::slab* slab_ = nullptr;
+  std::uint32_t used_ = 0;
+};
+
+/// Bytes that came in pieces, held together until they can be used. Holds no memory while empty.
+class receive_buffer {
+public:
+  receive_buffer() noexcept = default;
+  receive_buffer(const receive_buffer&) = delete;
+  ~receive_buffer() { clear(); }
+
+  void append(std::string_view more);
+  /// All of it, as a slice; valid for good.
+  slice all() const noexcept;
+  void consume(std::size_t n) noexcept;
+  void clear() noexcept;
+  std::uint32_t size() const noexcept { return end_ - begin_; }
+  bool empty() const noexcept { return begin_ == end_; }
+
+private:
+  detail::slab* slab_ = nullptr;
+  std::uint32_t begin_ = 0, end_ = 0;
+};
+
+} // namespace creche
