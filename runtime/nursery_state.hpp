@@ -1,0 +1,245 @@
+// nursery_state.hpp: what a nursery decides: events go in, commands come out, nothing else happens.
+//
+// Rule 1: everything that a nursery decides about its children is decided in this file.
+// Rule 2: this file does not know what a child, a message or a timer is made of.
+// Invariant: `finish` is commanded once, as the last command, with no child and no body left.
+// Pure; any thread, one at a time.
+//
+// Theory of operation. There is one machine for the nursery and one for each child:
+//
+//   nursery   open --> stopping --> cancelling --> finished       (it may skip, it never goes back)
+//   child     running --> stopping --> cancelling --> (forgotten)
+//                ^ \________________________________^
+//                |  \--> waiting ___________________^   (for its restart)
+//                +---------+
+//
+// What each event does (c: the child; "-": ignored; "- +1": ignored and counted as stale):
+//
+//   event \ nursery  open                      stopping              cancelling          finished
+//   add              launch                    refused               launch, cancel      refused
+//   ended, running   *                         report if failure,    report if failure,  - +1
+//                                              forget, next stop     forget
+//   ended, asked     report if failure,        the same              the same            - +1
+//                    forget; escalate if so
+//   ended, waiting   - +1                      - +1                  - +1                - +1
+//   due, waiting     launch                    (none waits)          (none waits)        - +1
+//   due, stopping    cancel                    cancel                (no timer)          - +1
+//   due, otherwise   - +1                      - +1                  - +1                - +1
+//   due, too early   wait_until, again         the same              (no timer)          - +1
+//   stop_child       stop, wait_until;         the same              -                   - +1
+//                    if waiting: forget
+//   cancel_child     cancel;                   the same              -                   - +1
+//                    if waiting: forget
+//   stop             forget who waits, then    -                     -                   -
+//                    cancel_body, or stop
+//                    of the newest child
+//   cancel           cancel_body, cancel all   the same              -                   -
+//   body_ended       completed: -              report if failure,    report if failure   - +1
+//                    otherwise: escalate       stop of the newest
+//   close_when_empty -                         -                     -                   -
+//
+//   and after every event: finish, once body and children have ended and nothing holds it open.
+//
+//   * A child that runs and was not asked to end, in an open nursery:
+//       its policy restarts it, the budget admits   report if failure; wait_until, or launch
+//       the budget does not admit, or no restart:
+//         no failure                                forget; if significant: stop
+//         ignore_failure                            report(ignored), forget; if significant: stop
+//         otherwise                                 report(escalated), forget, cancel all
+//       A permanent child that completed counts as a failure once the budget does not admit it.
+//
+// An event for a child, or an incarnation of it, that is no more is ignored and counted, whenever
+// it comes: that is what a late letter looks like.
+#pragma once
+
+#include "runtime/clock.hpp"
+#include "runtime/outcome.hpp"
+#include "runtime/restart.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace creche {
+
+/// What a nursery must know of a child (OTP's child spec without what to run). Many children may
+/// share one; it must outlive them.
+struct child_rules {
+  creche::restart restart = restart::temporary;
+  creche::backoff backoff{};
+  /// How long an orderly stop waits before it cancels. 0: cancel at once (OTP's brutal_kill);
+  /// `no_limit`: for ever (infinity).
+  clock_duration stop_within = std::chrono::seconds(5);
+  bool ignore_failure = false; ///< With no restart left, its failure is only counted and reported.
+  bool significant = false;    ///< Its end, by itself and for good, stops the nursery.
+};
+
+struct nursery_rules {
+  creche::budget budget{};
+};
+
+class nursery_state {
+public:
+  /// Given again to another child after `forget`; the incarnation tells the two apart.
+  using child_id = std::uint32_t;
+
+  /// No child: the body in a command, the end of an iteration.
+  static constexpr child_id none = 0xffffffff;
+
+  enum class order : std::uint8_t {
+    launch,       ///< Run `child` as `incarnation`.
+    stop,         ///< Ask it to end in good order.
+    cancel,       ///< Cancel it; comes once in an incarnation.
+    wait_until,   ///< Set the child's one timer to `when`, whether it is set or not.
+    forget_timer, ///< Unset it.
+    forget,       ///< The child is gone; its id may be used again.
+    report,       ///< Tell at once that `child` (none: the body) ended as `ended`: see `then`.
+    cancel_body,  ///< Cancel the body; comes once.
+    finish,       ///< The nursery ends as `ended`. Nothing comes after it.
+  };
+
+  /// What follows from a reported end.
+  enum class verdict : std::uint8_t {
+    restarting, ///< The child is launched again at `when`.
+    ignored,    ///< Nothing: it was asked for by `ignore_failure`.
+    escalated,  ///< It ends the nursery.
+    collected,  ///< The nursery was about to end anyway, and now ends as failed.
+  };
+
+  struct command {
+    order what;
+    how ended = how::completed;         ///< report, finish
+    verdict then = verdict::restarting; ///< report
+    bool over_budget = false;           ///< report: its policy asked for a restart
+    child_id child = none;              ///< all but cancel_body and finish
+    std::uint32_t incarnation = 0;      ///< the same: the one that is meant, or the last
+    time_point when{};                  ///< wait_until, report(restarting)
+  };
+
+  /// Events append to a vector that the caller may use again and again. A caller carries out all
+  /// commands of an event before it hands in the next one, or keeps to the order of the list.
+  using commands = std::vector<command>;
+
+  enum class phase : std::uint8_t { open, stopping, cancelling, finished };
+  enum class child_phase : std::uint8_t {
+    gone,       ///< No such child.
+    running,    ///< Launched, not asked to end.
+    waiting,    ///< For its restart.
+    stopping,   ///< Asked to end in good order.
+    cancelling, ///< Cancelled, not ended yet.
+  };
+
+  /// Chance, for the jitter: a number from [0, 1]. None: always 0.
+  using random_function = double (*)(void*);
+
+  /// Without a body the nursery stays open while empty, until it is stopped, cancelled or told to
+  /// close_when_empty.
+  nursery_state(const nursery_rules& rules, bool has_body, random_function random = nullptr,
+                void* random_arg = nullptr);
+
+  // ---- events
+
+  /// A new child, the newest; nullopt when the nursery is closed. `rules` must outlive the child.
+  [[nodiscard]] std::optional<child_id> add(const child_rules& rules, commands& out);
+
+  /// An incarnation of a child ended (or could not be launched).
+  void ended(child_id child, std::uint32_t incarnation, how h, time_point now, commands& out);
+
+  /// The timer went off that was set for a child in this incarnation.
+  void due(child_id child, std::uint32_t incarnation, time_point now, commands& out);
+
+  /// Somebody wants this child to end, in good order or at once.
+  void stop_child(child_id child, time_point now, commands& out);
+  void cancel_child(child_id child, commands& out);
+
+  /// The orderly stop: the body, then the children, newest first, each after the end of the one
+  /// before and within its `stop_within`. Idempotent.
+  void stop(time_point now, commands& out);
+
+  /// Everything at once, newest first. Idempotent; children added later are cancelled as well.
+  void cancel(commands& out);
+
+  void body_ended(how h, time_point now, commands& out);
+
+  /// A nursery without a body ends as if its body had completed.
+  void close_when_empty(commands& out);
+
+  // ---- queries
+
+  phase current_phase() const noexcept { return phase_; }
+  bool body_is_live() const noexcept { return body_live_; }
+  std::size_t live() const noexcept { return live_; }
+
+  child_phase phase_of(child_id child) const noexcept;
+  /// Grows from launch to launch, also when an id is given to another child; 0 if there is none.
+  std::uint32_t incarnation(child_id child) const noexcept;
+  /// That of the child's first launch: with the id, it names one child for ever.
+  std::uint32_t first_incarnation(child_id child) const noexcept;
+  std::uint32_t restarts(child_id child) const noexcept;
+  std::uint32_t failures_in_a_row(child_id child) const noexcept;
+  /// The next launch of a child that waits for it.
+  std::optional<time_point> next_launch(child_id child) const noexcept;
+
+  /// Iteration in start order: `for (auto c = n.first(); c != n.none; c = n.next(c))`.
+  child_id first() const noexcept { return oldest_; }
+  child_id last() const noexcept { return newest_; }
+  child_id next(child_id child) const noexcept;
+
+  struct counters {
+    std::uint64_t added = 0, refused = 0, restarted = 0, failed = 0, ignored = 0, stale = 0;
+  };
+  const counters& counts() const noexcept { return counts_; }
+  const creche::budget& budget() const noexcept { return window_.budget(); }
+
+private:
+  struct row {
+    const child_rules* rules;
+    time_point at;         // running: since; waiting: next launch; stopping: deadline
+    child_id older, newer; // neighbours in start order; `newer` links the free rows, too
+    std::uint32_t incarnation;
+    std::uint32_t born; // the first incarnation of this child
+    std::uint32_t failures;
+    child_phase phase;
+  };
+  static_assert(sizeof(row) <= 48);
+
+  row* find(child_id child) noexcept;
+  const row* find(child_id child) const noexcept;
+  bool is_stale(bool stale) noexcept;
+
+  void launch(child_id child, row& r, commands& out);
+  bool restart(child_id child, row& r, how h, time_point now, commands& out);
+  void report(child_id child, const row* r, how h, verdict then, bool over_budget, commands& out);
+  void stop_row(child_id child, row& r, time_point now, commands& out);
+  void cancel_row(child_id child, row& r, commands& out);
+  void forget(child_id child, row& r, commands& out);
+
+  void cancel_body(commands& out);
+  void cancel_all(commands& out);
+  void begin_stop(time_point now, commands& out);
+  void stop_newest(time_point now, commands& out);
+  void finish_if_done(commands& out);
+
+  std::vector<row> rows_;
+  child_id free_ = none, oldest_ = none, newest_ = none;
+  std::uint32_t live_ = 0, waiting_ = 0;
+  phase phase_ = phase::open;
+  bool has_body_, body_live_, body_told_ = false;
+  bool held_open_;             // no body, and nobody asked for the end
+  bool was_cancelled_ = false; // by cancel(), or by a body that ended so
+  bool saw_cancelled_ = false; // somebody ended as cancelled since then
+  bool failed_ = false;
+  random_function random_;
+  void* random_arg_;
+  restart_window window_;
+  counters counts_;
+};
+
+std::string_view to_text(nursery_state::order o) noexcept;
+std::string_view to_text(nursery_state::verdict v) noexcept;
+std::string_view to_text(nursery_state::phase p) noexcept;
+std::string_view to_text(nursery_state::child_phase p) noexcept;
+
+} // namespace creche

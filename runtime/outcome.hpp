@@ -1,0 +1,33 @@
+// outcome.hpp: the four ways in which a child, a body or a nursery can end.
+//
+// Everything that was started ends exactly once, in exactly one of these ways.
+// Pure values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace creche {
+
+/// How something ended.
+enum class how : std::uint8_t {
+  completed, ///< It did what it was for.
+  cancelled, ///< It was told to stop, and stopped. Not a failure: never restarted, never counted.
+  failed,    ///< An exception or an error left it.
+  killed,    ///< It was ended from outside, without its consent. Treated as a failure.
+};
+
+/// Whether a nursery has to answer for this end.
+constexpr bool is_failure(how h) noexcept { return h == how::failed || h == how::killed; }
+
+constexpr std::string_view to_text(how h) noexcept {
+  switch (h) {
+  case how::completed: return "completed";
+  case how::cancelled: return "cancelled";
+  case how::failed: return "failed";
+  case how::killed: return "killed";
+  }
+  return "unknown";
+}
+
+} // namespace creche
