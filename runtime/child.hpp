@@ -1,0 +1,246 @@
+// child.hpp: what a nursery is told about a child, and the handle by which others know it.
+//
+// child_spec is data: a name, a callable with its arguments, and what to do when it ends. child is
+// weak: it keeps nobody alive, may be copied to any thread, and stays valid after the child's end
+// and across its restarts.
+#pragma once
+
+#include "runtime/failure.hpp"
+#include "runtime/nursery_state.hpp"
+#include "runtime/task.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace creche {
+
+namespace internal {
+class child_actor;
+class nursery_actor;
+struct child_record;
+} // namespace internal
+
+/// How a child, a body or a run ended; `why` is set for `failed` and `killed`.
+struct outcome {
+  how kind = how::completed;
+  std::optional<failure> why;
+};
+
+/// Where a child runs.
+enum class placement : std::uint8_t {
+  here,     ///< On its nursery's loop: it may borrow what outlives the nursery.
+  any_loop, ///< On the loop with the fewest actors: it must own all that it uses.
+};
+
+namespace detail {
+
+class start_awaiter_base;
+
+// What a child that is started with start_ready answers through: made by the starter, shared with
+// the child, filled once.
+struct ready_slot;
+void* ready_storage(ready_slot*) noexcept; // null when nobody waits or it was used already
+void ready_done(ready_slot*) noexcept;
+void ready_hold(ready_slot*) noexcept;
+void ready_drop(ready_slot*) noexcept;
+
+class ready_base {
+public:
+  ready_base(const ready_base& o) noexcept : slot_(o.slot_) { ready_hold(slot_); }
+  ready_base& operator=(const ready_base&) = delete;
+  ~ready_base() { ready_drop(slot_); }
+
+protected:
+  explicit ready_base(ready_slot* s) noexcept : slot_(s) { ready_hold(s); }
+  ready_slot* slot_;
+};
+
+} // namespace detail
+
+/// Handed to a child as its first argument: called once, with what its starter waits for. Further
+/// calls, and calls that nobody waits for, do nothing. The child's loop only.
+template <class R> class ready : detail::ready_base {
+public:
+  void operator()(R value) const {
+    if (void* at = detail::ready_storage(slot_)) {
+      new (at) std::optional<R>(std::in_place, std::move(value));
+      detail::ready_done(slot_);
+    }
+  }
+
+private:
+  friend struct any_ready;
+  explicit ready(detail::ready_slot* s) noexcept : ready_base(s) {}
+};
+template <> class ready<void> : detail::ready_base {
+public:
+  void operator()() const {
+    if (detail::ready_storage(slot_)) detail::ready_done(slot_);
+  }
+
+private:
+  friend struct any_ready;
+  explicit ready(detail::ready_slot* s) noexcept : ready_base(s) {}
+};
+
+/// Becomes the ready<R> that a child's first parameter asks for.
+struct any_ready {
+  detail::ready_slot* slot = nullptr;
+  template <class R> operator ready<R>() const noexcept { return ready<R>(slot); }
+};
+
+namespace detail {
+
+/// What a child_spec holds: how to make one incarnation after another.
+class plan {
+public:
+  std::string name;
+  child_rules rules;
+  placement where = placement::here;
+  bool wants_ready = false;
+
+  plan() = default;
+  plan(const plan&) = delete;
+  virtual ~plan() = default;
+  /// The body of the next incarnation; runs on the child's loop.
+  virtual task<> body(ready_slot* slot) = 0;
+  /// The actor of the next incarnation; the default makes a task around body().
+  virtual internal::child_actor* make(internal::child_record& record);
+};
+
+template <class F, class... A> class task_plan final : public plan {
+public:
+  static constexpr bool with_ready = std::is_invocable_v<F&, any_ready, A&...>;
+  static_assert(with_ready || std::is_invocable_v<F&, A&...>,
+                "the child's function does not take these arguments; it is called once per "
+                "incarnation, with the spec's own copies as lvalues");
+
+  template <class G, class... B> explicit task_plan(G&& f, B&&... b)
+      : f_(std::forward<G>(f)), args_(std::forward<B>(b)...) {
+    wants_ready = with_ready;
+  }
+  task<> body([[maybe_unused]] ready_slot* slot) override {
+    return std::apply(
+        [&](auto&... a) {
+          if constexpr (with_ready)
+            return std::invoke(f_, any_ready{slot}, a...);
+          else
+            return std::invoke(f_, a...);
+        },
+        args_);
+  }
+
+private:
+  F f_;
+  std::tuple<A...> args_;
+};
+
+} // namespace detail
+
+/// A child as data. Movable; used up by start(), kept by start_ready().
+class [[nodiscard]] child_spec {
+public:
+  /// `f(args...)` returns task<>. It is called once per incarnation, with the spec's own copies of
+  /// the arguments; `f(ready<R>, args...)` tells its starter when it is ready.
+  template <class F, class... A>
+  child_spec(std::string_view name, F f, A... args)
+      : plan_(std::make_unique<detail::task_plan<F, A...>>(std::move(f), std::move(args)...)) {
+    plan_->name = name;
+  }
+  explicit child_spec(std::unique_ptr<detail::plan> p) noexcept : plan_(std::move(p)) {}
+  child_spec(child_spec&&) noexcept = default;
+  child_spec& operator=(child_spec&&) noexcept = default;
+  ~child_spec() = default;
+
+  child_spec&& restart(creche::restart r) && { return plan_->rules.restart = r, std::move(*this); }
+  child_spec&& backoff(creche::backoff b) && { return plan_->rules.backoff = b, std::move(*this); }
+  /// How long an orderly stop waits for it before it is cancelled.
+  child_spec&& stop_within(clock_duration d) && {
+    return plan_->rules.stop_within = d, std::move(*this);
+  }
+  /// Its failure is counted and shown, and ends nothing.
+  child_spec&& ignore_failure() && { return plan_->rules.ignore_failure = true, std::move(*this); }
+  /// Its end, for good, stops the nursery.
+  child_spec&& significant() && { return plan_->rules.significant = true, std::move(*this); }
+  child_spec&& on(placement p) && { return plan_->where = p, std::move(*this); }
+
+  const std::string& name() const noexcept { return plan_->name; }
+
+private:
+  friend class nursery;
+  friend class detail::start_awaiter_base;
+  std::unique_ptr<detail::plan> plan_;
+};
+
+/// The logical child, across its restarts. Any thread.
+class child {
+public:
+  child() noexcept = default;
+  child(const child& o) noexcept;
+  child(child&& o) noexcept : record_(std::exchange(o.record_, nullptr)) {}
+  child& operator=(child o) noexcept {
+    std::swap(record_, o.record_);
+    return *this;
+  }
+  ~child();
+  explicit operator bool() const noexcept { return record_ != nullptr; }
+
+  std::string_view name() const noexcept;
+  /// "app/worker"; only the name once the child is gone.
+  bool ended() const noexcept;
+  /// How it ended, for good; nullopt while it lives or waits for a restart.
+  std::optional<outcome> result() const;
+  std::uint32_t restarts() const noexcept;
+  /// Asks its nursery to cancel it. Idempotent; overtakes all data; nothing if it has ended.
+  void cancel() const noexcept;
+
+  class wait_op;
+  /// Waits for the end of the logical child; returns nothing and never counts as catching its
+  /// failure. Checkpoint.
+  wait_op wait() const noexcept;
+
+private:
+  friend class nursery;
+  friend class internal::nursery_actor;
+  explicit child(internal::child_record* r) noexcept : record_(r) {} // takes over one reference
+  internal::child_record* record_ = nullptr;
+};
+
+namespace detail {
+
+struct wait_ticket;
+
+class wait_awaiter final : leaf {
+public:
+  wait_awaiter(task_run& r, internal::child_record* c) noexcept;
+  ~wait_awaiter();
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<>);
+  void await_resume() const noexcept {}
+  const char* kind() const noexcept override { return "wait for child"; }
+  aborted abort() noexcept override;
+
+private:
+  friend struct wait_ticket;
+  task_run& run_;
+  internal::child_record* record_;
+  wait_ticket* ticket_ = nullptr;
+};
+
+} // namespace detail
+
+class child::wait_op {
+public:
+  explicit wait_op(internal::child_record* r) noexcept : record_(r) {}
+  detail::wait_awaiter bind(detail::task_run& r) const noexcept { return {r, record_}; }
+
+private:
+  internal::child_record* record_; // kept by the handle until the await begins, then by the awaiter
+};
+
+inline child::wait_op child::wait() const noexcept { return wait_op(record_); }
+
+} // namespace creche

@@ -1,0 +1,119 @@
+#include "runtime/internal/child_actor.hpp"
+
+#include "runtime/internal/nursery_actor.hpp"
+
+#include <thread>
+
+namespace creche::internal {
+
+std::string_view to_text(child_state s) noexcept {
+  switch (s) {
+  case child_state::running: return "running";
+  case child_state::waiting: return "waiting for restart";
+  case child_state::stopping: return "stopping";
+  case child_state::ended: return "ended";
+  }
+  return "?";
+}
+
+// ---- child_record
+
+void child_record::drop() noexcept {
+  if (refs.load(std::memory_order_acquire) != 1
+      && refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    return;
+  if (gate) gate->drop();
+  delete this;
+}
+
+child_past& child_record::history() {
+  if (!past) {
+    past = std::make_unique<child_past>();
+    past->record = this;
+    past->fire = [](timer& t) {
+      auto& p = static_cast<child_past&>(t);
+      p.record->nursery->child_due(*p.record, p.incarnation);
+    };
+  }
+  return *past;
+}
+
+std::string child_record::name() const {
+  if (plan) return plan->name;
+  if (!label.empty()) return std::string(label) + (numbered ? std::to_string(ordinal) : "");
+  return is_body ? "main" : "#" + std::to_string(ordinal);
+}
+std::string child_record::path() const {
+  return nursery ? nursery->path() + "/" + name() : name();
+}
+
+// ---- child_actor
+
+const letter_kind child_actor::start_kind{
+    "start", lane::control, [](letter&, resident& r) { static_cast<child_actor&>(r).on_start(); },
+    [](letter&) noexcept {}};
+const letter_kind child_actor::stop_kind{
+    "stop", lane::control, [](letter&, resident& r) { static_cast<child_actor&>(r).on_stop(); },
+    [](letter&) noexcept {}};
+const letter_kind child_actor::cancel_kind{"cancel", lane::control,
+                                           [](letter&, resident& r) {
+                                             auto& c = static_cast<child_actor&>(r);
+                                             if (!std::exchange(c.cancel_seen_, true))
+                                               c.on_cancel();
+                                           },
+                                           [](letter&) noexcept {}};
+const letter_kind child_actor::ended_kind{
+    "ended", lane::control,
+    [](letter& l, resident& r) {
+      static_cast<nursery_actor&>(r).child_ended(*static_cast<ended_letter&>(l).self);
+    },
+    [](letter&) noexcept {}};
+
+child_actor::child_actor(caf::actor_config& cfg, child_record* r) : resident(cfg), record_(r) {
+  ended_.kind = &ended_kind;
+  ended_.self = this;
+}
+
+void child_actor::give(letter& l) {
+  auto& given = &l == &start_ ? start_given_ : &l == &stop_ ? stop_given_ : cancel_given_;
+  if (!std::exchange(given, true)) send(l);
+}
+
+void child_actor::order_cancel() {
+  if (record_) record_->cancel_asked.store(true, std::memory_order_relaxed);
+  give(cancel_);
+}
+
+std::size_t child_actor::turn(std::size_t budget) {
+  try {
+    return run_lanes(budget, [this] {
+      if (!cancel_asked() || cancel_seen_) return;
+      cancel_seen_ = true;
+      on_cancel();
+    });
+  } catch (...) {
+    on_throw(std::current_exception());
+    if (!queued) home_.schedule(*this); // the rest of the mailbox, or the last turn
+    return 1;
+  }
+}
+
+void child_actor::on_exit(caf::error) {
+  killed_ = true;
+  if (!std::exchange(cancel_seen_, true)) on_cancel();
+}
+
+void child_actor::finish(how h, std::exception_ptr error) {
+  how_ = killed_ && h == how::cancelled ? how::killed : h; // it may have completed first
+  error_ = std::move(error);
+  end(how_ == how::failed ? caf::make_error(caf::sec::runtime_error) : caf::error{});
+}
+
+void child_actor::let_go() {
+  if (record_)
+    record_->nursery->send(ended_);
+  else
+    release();
+}
+
+} // namespace creche::internal

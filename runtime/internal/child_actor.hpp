@@ -1,0 +1,141 @@
+// child_actor.hpp: what a nursery owns: the record of a logical child, and the actor that is its
+// present incarnation.
+//
+// The record outlives the incarnations and is what handles point to. The actor is told start, stop
+// and cancel by letters that are its own members, and tells its nursery that it ended in its last
+// turn, never before.
+#pragma once
+
+#include "runtime/child.hpp"
+#include "runtime/internal/resident.hpp"
+
+#include <atomic>
+#include <mutex>
+
+namespace creche::internal {
+
+class nursery_actor;
+class runtime_system;
+struct tree_sink;
+
+/// Lets threads that are not ours reach a system's loops, or learns that they are gone. Shared by
+/// the system and every handle.
+struct door {
+  std::atomic<std::uint32_t> refs{1};
+  std::mutex lock;
+  bool closed = false;
+
+  void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  /// Runs `f` on the loop's thread; false, and nothing is done, when the system is gone.
+  template <class F> bool post(loop& l, F f) {
+    std::lock_guard hold(lock);
+    if (closed) return false;
+    post_call(l, std::move(f));
+    return true;
+  }
+};
+
+enum class child_state : std::uint8_t { running, waiting, stopping, ended };
+std::string_view to_text(child_state s) noexcept;
+
+/// What only some children need: those that wait for a restart, have a deadline, or failed.
+struct child_past : timer, detail::pooled {
+  child_record* record = nullptr;
+  std::uint32_t incarnation = 0; // that the timer was set in
+  std::optional<failure> last_failure;
+  time_point next_launch{};
+};
+
+/// The logical child. Home thread of its nursery, except for the atomics.
+struct child_record : detail::pooled {
+  std::atomic<std::uint32_t> refs{1};
+  std::atomic<std::uint32_t> restarts{0};
+  std::atomic<child_state> state{child_state::running};
+  std::atomic<how> end{how::completed}; // valid once `state` is ended
+  /// Somebody wants it cancelled; looked at before every message and at every checkpoint, so that
+  /// nothing runs after a cancel, whichever thread it came from.
+  std::atomic<bool> cancel_asked{false};
+  std::atomic<bool> waiters_lock{false};
+  detail::wait_ticket* waiters = nullptr;
+  nursery_actor* nursery = nullptr; // null once forgotten
+  loop* nursery_home = nullptr;
+  door* gate = nullptr;
+  loop* place = nullptr;
+  child_actor* actor = nullptr; // the present incarnation, or null
+  std::unique_ptr<detail::plan> plan;
+  std::unique_ptr<child_past> past;
+  detail::ready_slot* slot = nullptr; // somebody waits in start_ready
+  std::string_view label; // static text; empty: the plan's name, or a number
+  std::uint64_t ordinal = 0;
+  nursery_state::child_id id = nursery_state::none;
+  std::uint32_t incarnation = 0;
+  bool is_body = false;
+  bool numbered = false; // the label is followed by the ordinal
+
+  void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept;
+  child_past& history();
+  std::string name() const;
+  std::string path() const; // any thread, while the child lives
+  void end_waits() noexcept;
+};
+
+class child_actor : public resident {
+public:
+  child_actor(caf::actor_config& cfg, child_record* r);
+
+  child_record* record() const noexcept { return record_; }
+
+  // ---- the nursery's orders; from its loop, which need not be ours
+  void order_start() { give(start_); }
+  void order_stop() { give(stop_); }
+  void order_cancel();
+
+  std::size_t turn(std::size_t budget) override;
+  void on_exit(caf::error reason) override;
+
+  how ended_how() const noexcept { return how_; }
+  const std::exception_ptr& error() const noexcept { return error_; }
+
+  /// What kind of child this is: "task", "nursery", "tcp", … Any thread.
+  virtual std::string_view kind() const noexcept = 0;
+  /// Adds to a node of the tree what is published. Any thread, under the home loop's tree lock.
+  virtual void describe(const tree_sink&) const {}
+
+protected:
+  /// Home thread, in the first turn.
+  virtual void on_start() = 0;
+  /// End in good order; the default cancels.
+  virtual void on_stop() { on_cancel(); }
+  virtual void on_cancel() = 0;
+
+  /// An exception left a handler of ours. The default: this incarnation failed.
+  virtual void on_throw(std::exception_ptr e) { finish(how::failed, std::move(e)); }
+
+  bool cancel_asked() const noexcept {
+    return record_ && record_->cancel_asked.load(std::memory_order_relaxed);
+  }
+  /// This incarnation is over. Home thread, in a turn of ours.
+  void finish(how h, std::exception_ptr error = nullptr);
+  void let_go() override;
+  bool killed_ = false;
+
+private:
+  struct ended_letter : letter {
+    child_actor* self;
+  };
+  void give(letter& l);
+  static const letter_kind start_kind, stop_kind, cancel_kind, ended_kind;
+
+  child_record* record_;
+  std::exception_ptr error_;
+  letter start_{start_kind}, stop_{stop_kind}, cancel_{cancel_kind};
+  ended_letter ended_;
+  how how_ = how::completed;
+  bool start_given_ = false, stop_given_ = false, cancel_given_ = false, cancel_seen_ = false;
+};
+
+} // namespace creche::internal

@@ -1,0 +1,81 @@
+// letter.hpp: what a resident's mailbox holds. Letters are linked, not stored: the framework's own
+// are members of what they speak of, so supervision allocates nothing.
+#pragma once
+
+#include "runtime/pool.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace creche::internal {
+
+class resident;
+struct letter;
+
+enum class lane : std::uint8_t { control, data };
+
+/// What all letters of one type share.
+struct letter_kind {
+  const char* name;
+  internal::lane lane;
+  /// On the receiver's home thread; owns the letter from here on.
+  void (*open)(letter&, resident&);
+  /// The receiver is dead; on any thread.
+  void (*drop)(letter&) noexcept;
+};
+
+struct letter {
+  letter* next = nullptr;
+  const letter_kind* kind = nullptr;
+
+  letter() = default;
+  explicit letter(const letter_kind& k) noexcept : kind(&k) {}
+};
+
+/// A queue of letters; owns none of them.
+struct letter_list {
+  letter* head = nullptr;
+  letter* tail = nullptr;
+
+  explicit operator bool() const noexcept { return head != nullptr; }
+  void push(letter& l) noexcept {
+    l.next = nullptr;
+    (tail ? tail->next : head) = &l;
+    tail = &l;
+  }
+  void push_front(letter& l) noexcept {
+    l.next = head;
+    head = &l;
+    if (!tail) tail = &l;
+  }
+  letter* pop() noexcept {
+    auto* l = head;
+    if (l) {
+      head = l->next;
+      if (!head) tail = nullptr;
+    }
+    return l;
+  }
+};
+
+/// A pooled letter around a value `M` with `void operator()(resident&)`.
+template <class M, lane L> struct typed_letter final : letter, detail::pooled {
+  M message;
+
+  template <class... A> explicit typed_letter(A&&... a) : message{std::forward<A>(a)...} {
+    static constexpr letter_kind k{
+        "typed", L,
+        [](letter& l, resident& to) {
+          auto* self = static_cast<typed_letter*>(&l);
+          struct owner {
+            typed_letter* p;
+            ~owner() { delete p; }
+          } own{self};
+          self->message(to);
+        },
+        [](letter& l) noexcept { delete static_cast<typed_letter*>(&l); }};
+    kind = &k;
+  }
+};
+
+} // namespace creche::internal

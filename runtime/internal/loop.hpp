@@ -1,0 +1,220 @@
+// loop.hpp: one thread, one asio io_context, one run queue, one timer wheel; a CAF execution unit.
+//
+// What lives on a loop runs only on that loop's thread. Own work is queued without a lock; other
+// threads push on one lock-free list and wake the loop at most once per sleep.
+// Home thread only, except for what says "any thread".
+#pragma once
+
+#include "runtime/clock.hpp"
+#include "runtime/pool.hpp"
+#include "runtime/wheel.hpp"
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <caf/execution_unit.hpp>
+#include <caf/resumable.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace creche::internal {
+
+class runtime_system;
+
+/// Something that wants turns. Linked in its loop's run queue.
+struct runnable {
+  runnable* run_next = nullptr;
+  bool queued = false;
+
+  /// Handles at most `budget` messages; returns how many. May destroy itself.
+  virtual std::size_t turn(std::size_t budget) = 0;
+
+protected:
+  ~runnable() = default;
+};
+
+/// Something with bytes to send at the end of the loop's burst.
+struct flushable {
+  static constexpr std::uint32_t clean = ~std::uint32_t{0};
+  std::uint32_t dirty_at = clean;
+
+  /// Runs outside every turn: it may mark and wake actors, never end one.
+  virtual void flush() = 0;
+
+protected:
+  ~flushable() = default;
+};
+
+/// A call for the loop's thread, pushed by any thread.
+struct wakeup {
+  wakeup* next = nullptr;
+  /// `run` is false when the loop has gone: then it only frees.
+  void (*fire)(wakeup&, bool run) noexcept = nullptr;
+};
+
+/// Excludes the loop from changing the shape of its part of the tree while somebody reads it. Held
+/// for a few stores, never while foreign code runs, so that a blocked loop can still be looked at.
+class tree_lock {
+public:
+  void lock() noexcept {
+    while (held_.exchange(true, std::memory_order_acquire))
+      while (held_.load(std::memory_order_relaxed)) __builtin_ia32_pause();
+  }
+  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+
+private:
+  std::atomic<bool> held_{false};
+};
+
+class loop final : public caf::execution_unit {
+public:
+  static constexpr std::size_t turns_per_poll = 256;
+  static constexpr std::size_t messages_per_turn = 64;
+
+  loop(caf::actor_system& sys, const clock& time, unsigned index);
+  ~loop() override;
+  loop(const loop&) = delete;
+
+  /// The loop whose thread this is, or null. Any thread.
+  static loop* current() noexcept { return current_; }
+  bool at_home() const noexcept { return current_ == this; }
+
+  unsigned index() const noexcept { return index_; }
+  /// Whose loop this is; set once, before it runs.
+  runtime_system* owner = nullptr;
+  asio::io_context& io() noexcept { return *io_; }
+  const clock& time() const noexcept { return time_; }
+  time_point now() const noexcept { return time_.now(); }
+  /// Time at the start of this burst: for marks of activity that need no better.
+  time_point burst_time() const noexcept { return burst_time_; }
+  /// `Date: …\r\n` of this second (RFC 9110, 5.6.7).
+  std::string_view date_line();
+
+  // ---- timers
+  void arm(timer& t, time_point due);
+  void disarm(timer& t) noexcept;
+  wheel& timers() noexcept { return wheel_; }
+
+  // ---- work
+  void schedule(runnable& r) noexcept {
+    if (r.queued) return;
+    r.queued = true;
+    r.run_next = nullptr;
+    (tail_ ? tail_->run_next : head_) = &r;
+    tail_ = &r;
+  }
+  bool others_runnable() const noexcept { return head_ != nullptr; }
+  void dirty(flushable& f);
+  void clean(flushable& f) noexcept;
+
+  /// Any thread. At most one wake-up of the loop per sleep.
+  void post(wakeup& w) noexcept;
+  /// CAF's: takes over one reference. Any thread.
+  void exec_later(caf::resumable* r) override;
+
+  // ---- life
+  /// Runs until stop() was called and nothing lives here any more, or the time given to stop() is
+  /// over.
+  void run();
+  /// One bounded burst; true if something is left to run at once.
+  bool pump();
+  /// Any thread.
+  void stop(clock_duration patience) noexcept;
+  /// On the loop's own thread, when every loop has left run(): nothing can reach the io_context.
+  void close();
+  /// Frees what was posted and never ran. After close(), any thread.
+  void release_leftovers() noexcept;
+
+  /// Residents that have not ended.
+  std::int64_t live() const noexcept {
+    return live_here_ + arrived_.load(std::memory_order_acquire);
+  }
+  /// About as many, seen from any thread.
+  std::int64_t crowd() const noexcept {
+    if (at_home()) return live();
+    return crowd_.load(std::memory_order_relaxed) + arrived_.load(std::memory_order_relaxed);
+  }
+  void arrived() noexcept { // any thread
+    if (at_home())
+      ++live_here_;
+    else
+      arrived_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  void left() noexcept { // any thread
+    if (at_home())
+      --live_here_;
+    else
+      arrived_.fetch_sub(1, std::memory_order_acq_rel);
+  }
+
+  // ---- what others may see; any thread
+  tree_lock& tree() noexcept { return tree_; }
+  /// Grows with every burst; a loop that is busy and does not count is stuck in a handler.
+  std::uint64_t bursts() const noexcept { return bursts_.load(std::memory_order_relaxed); }
+  bool asleep() const noexcept { return asleep_.load(std::memory_order_relaxed); }
+  const runnable* running() const noexcept { return running_.load(std::memory_order_relaxed); }
+  bool is_stuck() const noexcept { return stuck_since_.load(std::memory_order_relaxed) != 0; }
+  /// By whoever keeps the watch; a zero time: it is not.
+  void set_stuck_since(time_point t) noexcept {
+    stuck_since_.store(t.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  time_point stuck_since() const noexcept {
+    return time_point(clock_duration(stuck_since_.load(std::memory_order_relaxed)));
+  }
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
+  std::uint64_t wakeups() const noexcept { return wakeups_.load(std::memory_order_relaxed); }
+
+private:
+  struct enter;
+  struct foreign;
+  void kick() noexcept;
+  void take_inbox() noexcept;
+  void flush_all();
+  bool sleep_or_poll();
+
+  static thread_local constinit inline loop* current_ = nullptr;
+
+  const clock& time_;
+  unsigned index_;
+  wheel wheel_;
+  std::unique_ptr<asio::io_context> io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  runnable* head_ = nullptr;
+  runnable* tail_ = nullptr;
+  std::vector<flushable*> dirty_;
+  time_point burst_time_;
+  std::int64_t live_here_ = 0;
+  std::int64_t date_second_ = -1;
+  char date_[40];
+  std::size_t date_size_ = 0;
+  tree_lock tree_;
+  std::atomic<std::uint64_t> bursts_{0}, turns_{0}, wakeups_{0};
+  std::atomic<const runnable*> running_{nullptr};
+  std::atomic<std::int64_t> arrived_{0}, crowd_{0}; // crowd_: live_here_ of the last burst
+  std::atomic<std::int64_t> deadline_{0}, stuck_since_{0};
+  alignas(64) std::atomic<wakeup*> inbox_{nullptr};
+  std::atomic<bool> asleep_{false}, stopping_{false}, gone_{false};
+  std::atomic<unsigned> kicking_{0};
+};
+
+/// Runs `f` on the loop's thread; any thread. `f` is destroyed there too, or here in ~loop when the
+/// loop has gone.
+template <class F> void post_call(loop& l, F f) {
+  struct call final : wakeup, detail::pooled {
+    F body;
+    explicit call(F&& x) : body(std::move(x)) {
+      fire = [](wakeup& w, bool run) noexcept {
+        std::unique_ptr<call> self(static_cast<call*>(&w));
+        if (run) self->body();
+      };
+    }
+  };
+  l.post(*new call(std::move(f)));
+}
+
+} // namespace creche::internal

@@ -1,0 +1,113 @@
+// nursery_actor.hpp: the supervising actor. It decides nothing: events go into nursery_state, and
+// the commands that come out are carried out here, in order.
+//
+// Opened by a task (with_nursery), by run (the root), or a child itself (a listener, a stack).
+// Ends only when its table is empty: its down message means that the whole subtree is gone.
+#pragma once
+
+#include "runtime/internal/child_actor.hpp"
+#include "runtime/nursery.hpp"
+
+#include <functional>
+
+namespace creche::internal {
+
+class task_actor;
+
+/// What a nursery tells the log about an ended child.
+struct report {
+  const failure& why;
+  nursery_state::verdict then;
+  std::uint32_t restarts;
+  clock_duration delay; // restarting
+};
+
+class nursery_actor : public child_actor {
+public:
+  /// A nursery that is itself a child (`r`), without a body: open until stopped or cancelled.
+  nursery_actor(caf::actor_config& cfg, child_record* r, const nursery_rules& rules);
+  /// A nursery with a body, opened by a task, or the root (no owner).
+  nursery_actor(caf::actor_config& cfg, const nursery_options& o, task_actor* owner,
+                detail::nursery_scope* scope, std::source_location where);
+  ~nursery_actor() override;
+
+  const char* name() const override { return "nursery"; }
+  std::string_view kind() const noexcept override { return "nursery"; }
+  std::string path() const; // any thread, while it lives
+  std::string label() const;
+  nursery& face() noexcept { return face_; }
+  nursery_statistics statistics() const noexcept;
+  const nursery_state& state() const noexcept { return state_; }
+
+  // ---- events; home thread
+  child start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot = nullptr);
+  child start_call(const detail::call_ops& ops, void* call);
+  /// The root's body, a task of its own on our loop.
+  void start_body(const detail::call_ops& ops, void* call);
+  void child_ended(child_actor& c);
+  void child_due(child_record& r, std::uint32_t incarnation);
+  void child_ready(child_record& r);
+  void cancel_child(child_record& r);
+  void cancel_all();
+  void stop_all();
+  /// All children in good order, at the same time.
+  void stop_children();
+  void body_ended(how h, std::exception_ptr error);
+  void keep(std::shared_ptr<void> box) { kept_.push_back(std::move(box)); }
+
+  /// The body's failure and those that ended it; taken once, after the end.
+  std::vector<failure> take_failures() noexcept { return std::move(failures_); }
+  /// Called once, at the end of the root, on its loop.
+  std::function<void(how)> on_root_end;
+  /// The same, when everything in the root was cancelled.
+  std::function<void()> on_cancelling;
+
+  nursery_state::phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
+
+  // ---- for the tree; under the tree lock
+  nursery_actor* next_of_task = nullptr;
+  void describe(const tree_sink&) const override;
+
+protected:
+  void on_start() override {}
+  void on_stop() override { stop_all(); }
+  void on_cancel() override { cancel_all(); }
+  /// No body to cancel: what a service must give up before its children may go. Default: says at
+  /// once that it has.
+  virtual void on_close() { body_ended(how::completed, nullptr); }
+  /// A child has ended for good.
+  virtual void on_forget(child_record&) {}
+
+  /// A child whose first actor is there already (or null: its plan makes it). `rules` must outlive
+  /// the child. Throws nursery_closed, and releases the actor.
+  child add(child_record* r, child_actor* first, const child_rules& rules);
+  child_record* make_record();
+
+private:
+  friend class detail::nursery_scope;
+  void carry_out();
+  void carry_out(const nursery_state::command& c);
+  void launch(child_record& r, std::uint32_t incarnation);
+  void report_end(const nursery_state::command& c);
+  void forget(child_record& r);
+  void over(how h);
+
+  nursery face_{*this};
+  nursery_state state_;
+  nursery_state::commands todo_;
+  std::vector<child_record*> table_; // by id; null: free
+  std::vector<failure> failures_;
+  std::vector<std::shared_ptr<void>> kept_;
+  std::string name_;
+  task_actor* owner_ = nullptr;
+  detail::nursery_scope* scope_ = nullptr;
+  child_record* body_ = nullptr; // the root's
+  std::optional<failure> body_failure_;
+  std::source_location where_;
+  std::uint64_t ordinal_ = 0;
+  std::uint64_t completed_ = 0, cancelled_ = 0;
+  std::atomic<nursery_state::phase> phase_{nursery_state::phase::open}; // published
+  bool carrying_out_ = false;
+};
+
+} // namespace creche::internal

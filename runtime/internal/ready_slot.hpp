@@ -1,0 +1,30 @@
+// ready_slot.hpp: between a child that will be ready and the task that waits for it in start_ready.
+//
+// Made by the starter on the nursery's loop, filled by the child on its own, told by a letter; the
+// letter orders the two. Shared by the awaiter, the record, and the child's ready<R> objects.
+#pragma once
+
+#include "runtime/internal/child_actor.hpp"
+#include "runtime/nursery.hpp"
+
+namespace creche::detail {
+
+struct ready_slot : pooled {
+  std::atomic<std::uint32_t> refs{1};
+  start_awaiter_base* waiter = nullptr; // home thread of the nursery
+  internal::nursery_actor* nursery = nullptr;
+  internal::child_record* record = nullptr;
+  void* storage = nullptr; // in the waiter's frame, which stays until the child answered or ended
+  std::exception_ptr error;
+  std::atomic<bool> open{true};
+
+  /// The child ended before it was ready.
+  void failed(internal::child_record& r, how h);
+  /// The child's letter arrived.
+  void answered(internal::child_record& r);
+
+private:
+  void close(internal::child_record& r, bool or_stop);
+};
+
+} // namespace creche::detail

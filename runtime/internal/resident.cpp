@@ -1,0 +1,150 @@
+#include "runtime/internal/resident.hpp"
+
+#include <caf/detail/sync_request_bouncer.hpp>
+#include <caf/system_messages.hpp>
+
+#include <memory>
+
+namespace creche::internal {
+
+namespace {
+
+// A message of CAF's world in a resident's mailbox. Exits and downs go the control lane: CAF itself
+// lets them wait behind the whole backlog.
+struct caf_letter final : letter, detail::pooled {
+  caf::mailbox_element_ptr element;
+
+  explicit caf_letter(caf::mailbox_element_ptr e) noexcept : element(std::move(e)) {
+    const auto type = element->content().type_token();
+    const bool control = element->mid.is_urgent_message()
+                         || type == caf::make_type_token<caf::exit_msg>()
+                         || type == caf::make_type_token<caf::down_msg>();
+    kind = control ? &control_kind : &data_kind;
+  }
+  static void open(letter& l, resident& to) {
+    std::unique_ptr<caf_letter> self(static_cast<caf_letter*>(&l));
+    auto& m = self->element->content();
+    if (m.type_token() != caf::make_type_token<caf::exit_msg>()) return to.on_caf(*self->element);
+    // the message may be shared with other actors; a linked actor's normal end is no order (CAF's
+    // rule, and OTP's)
+    if (auto& reason = m.get_as<caf::exit_msg>(0).reason) to.on_exit(reason);
+  }
+  static void drop(letter& l) noexcept {
+    std::unique_ptr<caf_letter> self(static_cast<caf_letter*>(&l));
+    caf::detail::sync_request_bouncer{caf::make_error(caf::sec::request_receiver_down)}(
+        *self->element);
+  }
+  static constexpr letter_kind control_kind{"caf control", lane::control, &open, &drop};
+  static constexpr letter_kind data_kind{"caf", lane::data, &open, &drop};
+};
+
+} // namespace
+
+resident::resident(caf::actor_config& cfg)
+    : monitorable_actor(cfg), home_(*static_cast<loop*>(cfg.host)) {
+  home_.arrived();
+  wake_.self = this;
+  wake_.fire = [](wakeup& w, bool run) noexcept {
+    auto* self = static_cast<link&>(w).self;
+    if (run && !self->dead_) {
+      self->collect(nullptr);
+      self->wake_up();
+    }
+    caf::intrusive_ptr_release(self->ctrl());
+  };
+}
+
+resident::~resident() {
+  if (!dead_) home_.left(); // dropped by its last handle, or never finished being made
+}
+
+caf::actor resident::handle() {
+  return caf::actor_cast<caf::actor>(static_cast<caf::abstract_actor*>(this));
+}
+
+void resident::send(letter& l) noexcept {
+  if (home_.at_home()) {
+    if (dead_) return l.kind->drop(l);
+    lane_of(l).push(l);
+    return wake_up();
+  }
+  auto* h = remote_.load(std::memory_order_relaxed);
+  do {
+    if (h == closed()) return l.kind->drop(l);
+    l.next = h == posted() ? nullptr : h;
+  } while (!remote_.compare_exchange_weak(h, &l, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
+  if (h == nullptr) {
+    caf::intrusive_ptr_add_ref(ctrl());
+    home_.post(wake_);
+  }
+}
+
+void resident::enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) {
+  send(*new caf_letter(std::move(e)));
+}
+
+std::size_t resident::turn(std::size_t budget) {
+  return run_lanes(budget, [] {});
+}
+
+void resident::on_caf(caf::mailbox_element& e) {
+  auto quiet = [](caf::down_msg&) {};
+  if (handle_system_message(e, &home_, true, quiet)) return;
+  if (e.mid.is_request())
+    respond(e, caf::make_message(caf::make_error(caf::sec::unexpected_message)));
+}
+
+void resident::on_exit(caf::error reason) { end(std::move(reason)); }
+
+void resident::respond(caf::mailbox_element& e, caf::message m) {
+  if (e.sender) e.sender->enqueue(ctrl(), e.mid.response_id(), std::move(m), &home_);
+}
+
+void resident::end(caf::error why) {
+  if (std::exchange(dead_, true)) return;
+  if (!is_private() || attachables_head_)
+    cleanup(std::move(why), &home_); // runs monitors, links and attached functors
+  else
+    setf(is_terminated_flag | is_cleaned_up_flag); // nobody else can see us
+  auto* h = remote_.exchange(closed(), std::memory_order_acq_rel);
+  if (h == posted()) h = nullptr;
+  while (h) {
+    auto* next = h->next;
+    h->kind->drop(*h);
+    h = next;
+  }
+  while (auto* l = control_.pop()) l->kind->drop(*l);
+  while (auto* l = data_.pop()) l->kind->drop(*l);
+  home_.left();
+  if (!queued && home_.running() != this) home_.schedule(*this); // one last turn, for let_go()
+}
+
+void resident::on_destroy() {
+  if (!getf(is_cleaned_up_flag))
+    cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);
+}
+
+bool resident::is_private() const noexcept {
+  auto* c = caf::actor_control_block::from(this);
+  return c->strong_refs.load(std::memory_order_acquire) == 1
+         && c->weak_refs.load(std::memory_order_acquire) == 1;
+}
+
+void resident::collect(letter* leave) noexcept {
+  // release, too: our use of wake_.next ends before a sender links it again
+  auto* h = remote_.exchange(leave, std::memory_order_acq_rel);
+  if (h == posted()) return;
+  letter* fifo = nullptr;
+  while (h) {
+    auto* next = std::exchange(h->next, fifo);
+    fifo = std::exchange(h, next);
+  }
+  while (fifo) {
+    auto* next = fifo->next;
+    lane_of(*fifo).push(*fifo);
+    fifo = next;
+  }
+}
+
+} // namespace creche::internal

@@ -1,0 +1,165 @@
+// resident.hpp: an actor that lives on one loop. Lean, and yet a full CAF actor to everyone else:
+// send, request, monitor, link, attach_functor and the middleman work on its handle.
+//
+// Every message, whoever sends it, is handled on the home loop's thread. Two lanes: control letters
+// are looked at before every data message. The state is freed at home, in end(), never where the
+// last handle happens to die.
+// Base chain: abstract_channel < abstract_actor < monitorable_actor. Behaviours, become,
+// response_promise and local_actor's clock do not exist here.
+#pragma once
+
+#include "runtime/internal/letter.hpp"
+#include "runtime/internal/loop.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_config.hpp>
+#include <caf/actor_control_block.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/mailbox_element.hpp>
+#include <caf/message.hpp>
+#include <caf/monitorable_actor.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace creche::internal {
+
+class resident : public caf::monitorable_actor, public runnable {
+public:
+  static constexpr unsigned control_in_a_row = 64;
+
+  explicit resident(caf::actor_config& cfg);
+  ~resident() override;
+
+  loop& home() const noexcept { return home_; }
+  bool dead() const noexcept { return dead_; }
+  caf::actor handle();
+  const char* name() const override { return "resident"; }
+
+  /// Takes over the letter. Any thread.
+  void send(letter& l) noexcept;
+  using abstract_actor::enqueue;
+  void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override;
+  void on_destroy() override;
+
+  std::size_t turn(std::size_t budget) override;
+
+  /// A message of CAF's world; the default answers a request with `unexpected_message`.
+  virtual void on_caf(caf::mailbox_element& e);
+  /// Somebody in CAF's world wants us to end. The default ends.
+  virtual void on_exit(caf::error reason);
+  /// Answers a request. (CAF's response_promise would cast us to local_actor.)
+  void respond(caf::mailbox_element& e, caf::message m);
+
+  /// Home thread: no message is handled after this. Whoever owns us is told by let_go(), in our
+  /// last turn.
+  void end(caf::error why);
+
+protected:
+  /// The last thing in the last turn, after end(): drops the owner's reference, or tells the owner.
+  virtual void let_go() { release(); }
+  void release() noexcept { caf::intrusive_ptr_release(ctrl()); }
+  /// One turn over the lanes; `before_data` runs before every data letter and may end us.
+  template <class F> std::size_t run_lanes(std::size_t budget, F before_data);
+  /// Queues a turn. Home thread.
+  void wake_up() noexcept {
+    if (!queued && !dead_) home_.schedule(*this);
+  }
+  bool has_remote() const noexcept {
+    auto* h = remote_.load(std::memory_order_relaxed);
+    return h != nullptr && h != posted();
+  }
+  /// Moves what other threads sent into the lanes. `leave` is what stays: posted() while our
+  /// wake-up is still linked in the loop's inbox, since it must not be linked twice.
+  void collect(letter* leave) noexcept;
+  void collect_remote() noexcept {
+    if (has_remote()) collect(posted());
+  }
+  letter_list& lane_of(const letter& l) noexcept {
+    return l.kind->lane == lane::control ? control_ : data_;
+  }
+
+  loop& home_;
+  letter_list control_, data_;
+  bool dead_ = false;
+  unsigned row_ = 0; // control letters since the last data letter; counts on from turn to turn
+
+private:
+  static letter* closed() noexcept { return &tags_[0]; } // dead: drop at the sender's
+  static letter* posted() noexcept { return &tags_[1]; } // empty, and our wake-up is on its way
+  static inline letter tags_[2];
+  struct link final : wakeup {
+    resident* self;
+  };
+
+  bool is_private() const noexcept;
+
+  link wake_;
+  std::atomic<letter*> remote_{nullptr};
+};
+
+template <class F> std::size_t resident::run_lanes(std::size_t budget, F before_data) {
+  std::size_t n = 0;
+  while (n < budget && !dead_) {
+    collect_remote();
+    letter* l = nullptr;
+    if (row_ < control_in_a_row || !data_) l = control_.pop();
+    if (l) {
+      ++row_;
+    } else {
+      before_data();
+      if (dead_) break;
+      l = data_.pop();
+      row_ = 0;
+    }
+    if (!l) break;
+    ++n;
+    l->kind->open(*l, *this);
+  }
+  if (dead_) {
+    if (!queued) let_go();
+  } else if (control_ || data_) {
+    home_.schedule(*this);
+  }
+  return n;
+}
+
+/// Makes a resident on `home`; any thread. The caller owns the one reference.
+template <class T, class... A> T* make_resident(loop& home, A&&... a) {
+  // CAF's layout: the control block in a cache line of its own, then the object
+  static constexpr std::size_t offset = CAF_CACHE_LINE_SIZE, size = offset + sizeof(T);
+  static_assert(sizeof(caf::actor_control_block) <= offset);
+  auto& sys = home.system();
+  auto node = sys.node();
+  void* mem = detail::pool::take(size);
+  auto* block = new (mem) caf::actor_control_block(
+      sys.next_actor_id(), node, &sys,
+      [](caf::abstract_actor* x) {
+        x->on_destroy();
+        static_cast<T*>(x)->~T();
+      },
+      [](caf::actor_control_block* c) {
+        c->~actor_control_block();
+        detail::pool::give(c, size);
+      });
+  caf::actor_config cfg{&home};
+  try {
+    auto* t = new (static_cast<char*>(mem) + offset) T(cfg, std::forward<A>(a)...);
+    // CAF finds the object by address: its base must come first
+    if (static_cast<void*>(static_cast<caf::abstract_actor*>(t)) != static_cast<char*>(mem) + offset)
+      std::abort();
+    return t;
+  } catch (...) {
+    block->~actor_control_block();
+    detail::pool::give(mem, size);
+    throw;
+  }
+}
+
+/// Sends `M{a...}` to a resident; any thread.
+template <class M, lane L, class... A> void tell(resident& to, A&&... a) {
+  to.send(*new typed_letter<M, L>(std::forward<A>(a)...));
+}
+
+} // namespace creche::internal

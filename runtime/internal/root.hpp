@@ -1,0 +1,44 @@
+// root.hpp: the root nursery of a system: made on loop 0, observed from the thread that runs it.
+#pragma once
+
+#include "runtime/internal/runtime_system.hpp"
+#include "runtime/run.hpp"
+
+#include <functional>
+
+namespace creche::internal {
+
+class root_nursery {
+public:
+  /// `on_end` is called on loop 0, once, when the whole tree has ended.
+  root_nursery(runtime_system& s, const run_options& o, detail::root_body body,
+               std::source_location where, std::function<void()> on_end);
+
+  /// Any thread; nothing once it has ended.
+  void stop();
+  void cancel();
+  bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+  /// When everything was cancelled; zero: it was not. Any thread.
+  time_point cancelling_since() const noexcept {
+    return time_point(clock_duration(cancelling_.load(std::memory_order_relaxed)));
+  }
+  std::vector<failure> take_failures() { return std::move(failures_); } // after the end
+
+private:
+  struct call {
+    detail::root_body body;
+    nursery* n;
+  };
+  void open();
+
+  runtime_system& system_;
+  run_options options_;
+  detail::root_body body_;
+  std::source_location where_;
+  std::function<void()> on_end_;
+  std::vector<failure> failures_;
+  std::atomic<bool> ended_{false};
+  std::atomic<std::int64_t> cancelling_{0};
+};
+
+} // namespace creche::internal

@@ -1,0 +1,130 @@
+#include "runtime/internal/runtime_system.hpp"
+
+#include "runtime/internal/tree_sink.hpp"
+
+#include <caf/atom.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
+
+#include <random>
+#include <stdexcept>
+
+namespace creche::internal {
+
+runtime_system::runtime_system(const system_options& o)
+    : options_(o), config_(std::make_unique<caf::actor_system_config>()),
+      seed_(o.seed ? o.seed : std::random_device{}()) {
+  // `sharing` does not spin when idle; the workers are for plain CAF actors and compute only
+  config_->set("scheduler.policy", o.testing ? caf::atom("testing") : caf::atom("sharing"));
+  config_->set("scheduler.max-threads", 1);
+  actors_ = std::make_unique<caf::actor_system>(*config_);
+  actors_->await_actors_before_shutdown(false); // plain CAF actors are not ours to wait for
+  for (unsigned i = 0; i < o.loops; ++i) {
+    loops_.push_back(std::make_unique<loop>(*actors_, *o.time, i));
+    loops_.back()->owner = this;
+  }
+}
+
+runtime_system::~runtime_system() {
+  if (!threads_.empty()) finish(std::chrono::seconds(1));
+  {
+    std::lock_guard hold(gate_->lock);
+    gate_->closed = true;
+  }
+  for (auto& l : loops_) {
+    l->close();
+    l->release_leftovers();
+  }
+  gate_->drop();
+  actors_.reset();
+}
+
+loop& runtime_system::roomiest() noexcept {
+  auto* best = loops_.front().get();
+  for (auto& l : loops_)
+    if (l->crowd() < best->crowd()) best = l.get();
+  return *best;
+}
+
+double runtime_system::random() noexcept { // splitmix64
+  auto z = seed_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed) + 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+void runtime_system::start() {
+  drained_ = std::make_unique<std::barrier<>>(std::ptrdiff_t(loops_.size()));
+  try {
+    for (auto& l : loops_)
+      threads_.emplace_back([this, &l = *l] {
+        l.run();
+        drained_->arrive_and_wait(); // now no loop sends to another
+        l.close();
+      });
+  } catch (...) { // too many threads: those that run must not wait for the others
+    for (auto i = threads_.size(); i < loops_.size(); ++i) drained_->arrive_and_drop();
+    throw;
+  }
+}
+
+std::size_t runtime_system::finish(clock_duration patience) {
+  {
+    std::lock_guard hold(gate_->lock);
+    gate_->closed = true; // no letter from outside after this
+  }
+  for (auto& l : loops_) l->stop(patience);
+  for (auto& t : threads_) t.join();
+  threads_.clear();
+  std::size_t left = 0;
+  for (auto& l : loops_) {
+    l->release_leftovers();
+    left += std::size_t(std::max<std::int64_t>(l->live(), 0));
+  }
+  return left;
+}
+
+tree_node runtime_system::snapshot(std::size_t most_children) {
+  std::lock_guard one(reading_);
+  for (auto& l : loops_) l->tree().lock();
+  tree_node top;
+  if (root) {
+    top.name = root->label();
+    top.kind = root->kind();
+    top.state = to_text(root->phase());
+    root->describe(tree_sink{top, most_children});
+  } else {
+    top.name = "nothing";
+    top.state = "ended";
+  }
+  for (auto& l : loops_) l->tree().unlock();
+  return top;
+}
+
+// ---- tree_sink
+
+void tree_sink::nursery(const nursery_actor& n) const {
+  auto& c = node.children.emplace_back();
+  c.name = n.label();
+  c.kind = n.kind();
+  c.state = to_text(n.phase());
+  n.describe(tree_sink{c, most_children});
+}
+
+void tree_sink::child(const child_record& r) const {
+  auto& c = node.children.emplace_back();
+  c.name = r.name();
+  c.state = to_text(r.state.load(std::memory_order_relaxed));
+  c.restarts = r.restarts.load(std::memory_order_relaxed);
+  if (r.past) {
+    if (r.past->last_failure) c.failure = r.past->last_failure->what();
+    if (r.state.load(std::memory_order_relaxed) == child_state::waiting)
+      c.restart_in_s =
+          std::chrono::duration<double>(r.past->next_launch - r.nursery_home->now()).count();
+  }
+  if (!r.actor) return;
+  c.kind = r.actor->kind();
+  c.stuck = r.place->running() == static_cast<const runnable*>(r.actor) && r.place->is_stuck();
+  r.actor->describe(tree_sink{c, most_children});
+}
+
+} // namespace creche::internal

@@ -1,0 +1,142 @@
+#include "runtime/internal/task_actor.hpp"
+
+#include "runtime/internal/nursery_actor.hpp"
+#include "runtime/internal/tree_sink.hpp"
+
+namespace creche::detail {
+
+// task_run is a base of nothing but task_actor
+static internal::task_actor& actor_of(task_run& r) noexcept {
+  return static_cast<internal::task_actor&>(r);
+}
+static const internal::task_actor& actor_of(const task_run& r) noexcept {
+  return static_cast<const internal::task_actor&>(r);
+}
+
+time_point task_run::now() const noexcept { return actor_of(*this).home().now(); }
+void task_run::arm(timer& t, time_point due) { actor_of(*this).home().arm(t, due); }
+void task_run::disarm(timer& t) noexcept { actor_of(*this).home().disarm(t); }
+
+internal::child_actor* plan::make(internal::child_record& record) {
+  return internal::make_resident<internal::task_actor>(*record.place, &record);
+}
+
+} // namespace creche::detail
+
+namespace creche::internal {
+
+namespace {
+
+const std::atomic<bool> never{false};
+
+template <std::size_t N> class sized_task final : public task_actor {
+public:
+  sized_task(caf::actor_config& cfg, child_record* r, const detail::call_ops& ops, void* call)
+      : task_actor(cfg, r, ops, store_) {
+    ops.move_to(store_, call);
+  }
+  ~sized_task() override { drop_call(); }
+
+private:
+  alignas(std::max_align_t) std::byte store_[N];
+};
+
+// A callable too large for the sizes above.
+class boxed_task final : public task_actor {
+public:
+  boxed_task(caf::actor_config& cfg, child_record* r, const detail::call_ops& ops, void* call)
+      : boxed_task(cfg, r, ops, std::make_unique<std::byte[]>(ops.size), call) {}
+  ~boxed_task() override { drop_call(); }
+
+private:
+  boxed_task(caf::actor_config& cfg, child_record* r, const detail::call_ops& ops,
+             std::unique_ptr<std::byte[]> box, void* call)
+      : task_actor(cfg, r, ops, box.get()), box_(std::move(box)) {
+    ops.move_to(box_.get(), call);
+  }
+  std::unique_ptr<std::byte[]> box_;
+};
+
+} // namespace
+
+task_actor::task_actor(caf::actor_config& cfg, child_record* r) : child_actor(cfg, r) {
+  asked_ = r ? &r->cancel_asked : &never;
+  root_.self = this;
+  root_.begin(*this);
+}
+
+task_actor::task_actor(caf::actor_config& cfg, child_record* r, const detail::call_ops& ops,
+                       void* object)
+    : task_actor(cfg, r) {
+  ops_ = &ops;
+  object_ = object;
+}
+
+task_actor::~task_actor() = default;
+
+task_actor* make_task(loop& home, child_record* r, const detail::call_ops& ops, void* call) {
+  if (ops.size <= 16) return make_resident<sized_task<16>>(home, r, ops, call);
+  if (ops.size <= 48) return make_resident<sized_task<48>>(home, r, ops, call);
+  if (ops.size <= 112) return make_resident<sized_task<112>>(home, r, ops, call);
+  if (ops.size <= 368) return make_resident<sized_task<368>>(home, r, ops, call);
+  return make_resident<boxed_task>(home, r, ops, call);
+}
+
+std::size_t task_actor::turn(std::size_t budget) {
+  std::size_t n = 0;
+  if (!dead_) {
+    credits_ = awaits_in_a_row + 1;
+    collect_remote();
+    while (auto* l = control_.pop()) l->kind->open(*l, *this);
+    if (cancel_asked()) root_.cancel();
+    while (n < budget && data_ && !root_.cancelled) {
+      if (cancel_asked()) {
+        root_.cancel();
+        break;
+      }
+      auto* l = data_.pop();
+      ++n;
+      l->kind->open(*l, *this);
+    }
+    if (started_) {
+      if (!std::exchange(begun_, true)) begin();
+      if (!dead_) {
+        look_at_wait(false);
+        step();
+        n += std::size_t(awaits_in_a_row + 1 - credits_);
+      }
+    }
+    if (!dead_ && data_ && !root_.cancelled) home_.schedule(*this);
+  }
+  if (dead_ && !queued) let_go();
+  return n + 1;
+}
+
+void task_actor::begin() {
+  try {
+    auto* r = record();
+    body_.begin(ops_ ? ops_->invoke(object_) : r->plan->body(r->slot), *this, root_);
+  } catch (...) {
+    drop_call();
+    finish(how::failed, std::current_exception());
+  }
+}
+
+void task_actor::body_over(bool stopped) {
+  auto error = stopped ? nullptr : std::move(body_.get().error);
+  body_.reset();
+  drop_call();
+  const auto h = stopped ? how::cancelled : error ? how::failed : how::completed;
+  finish(h, std::move(error));
+}
+
+void task_actor::drop_call() noexcept {
+  if (object_) ops_->destroy(std::exchange(object_, nullptr));
+}
+
+void task_actor::describe(const tree_sink& out) const {
+  if (auto* w = waits_for()) out.waits_for(w);
+  for (auto* n = nurseries; n; n = n->next_of_task) out.nursery(*n);
+}
+
+} // namespace creche::internal

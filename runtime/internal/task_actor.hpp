@@ -1,0 +1,57 @@
+// task_actor.hpp: the actor whose whole life is one task: it drives the task's frames, owns the
+// callable they came from, and frees both at home before it says that it ended.
+#pragma once
+
+#include "runtime/internal/child_actor.hpp"
+#include "runtime/nursery.hpp"
+
+#include <cstddef>
+
+namespace creche::internal {
+
+class task_actor : public child_actor, public detail::task_run {
+public:
+  /// Runs record->plan's body.
+  task_actor(caf::actor_config& cfg, child_record* r);
+  /// Runs a callable that lives at `object`, which is destroyed with the task.
+  task_actor(caf::actor_config& cfg, child_record* r, const detail::call_ops& ops, void* object);
+  ~task_actor() override;
+
+  const char* name() const override { return "task"; }
+  std::string_view kind() const noexcept override { return "task"; }
+  void describe(const tree_sink&) const override;
+  std::size_t turn(std::size_t budget) override;
+
+  using resident::wake_up;
+
+  /// The nurseries that the task has open, the innermost first. Under the tree lock.
+  nursery_actor* nurseries = nullptr;
+
+protected:
+  void on_start() override { started_ = true; }
+  void on_cancel() override { root_.cancel(); }
+  void wake() noexcept override { wake_up(); }
+  /// From the destructor of the class that holds the callable: it may never have run.
+  void drop_call() noexcept;
+
+private:
+  struct root final : detail::boundary {
+    task_actor* self;
+    void complete(bool stopped) override { self->body_over(stopped); }
+    void begin(task_run& r) noexcept { enter(r); }
+    ~root() { run = nullptr; } // the last boundary there is: nothing to leave
+  };
+  void begin();
+  void body_over(bool stopped);
+
+  root root_;
+  detail::body_of<void> body_;
+  const detail::call_ops* ops_ = nullptr;
+  void* object_ = nullptr;
+  bool started_ = false, begun_ = false;
+};
+
+/// Makes the actor of a plain child around a callable, which is moved into the actor's own memory.
+task_actor* make_task(loop& home, child_record* r, const detail::call_ops& ops, void* call);
+
+} // namespace creche::internal

@@ -1,0 +1,128 @@
+#include "runtime/internal/watch.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace creche::internal {
+
+namespace {
+
+constexpr int look_every_ms = 250;
+constexpr auto stuck_after = std::chrono::seconds(1);
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+// The path of the node that keeps its loop busy, or "".
+std::string stuck_path(const tree_node& n, const std::string& above) {
+  const auto path = above.empty() ? n.name : above + "/" + n.name;
+  if (n.stuck) return path;
+  for (auto& c : n.children)
+    if (auto p = stuck_path(c, path); !p.empty()) return p;
+  return {};
+}
+
+} // namespace
+
+watch::watch(const run_options& o) : options_(o) {
+  ended_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (ended_fd_ < 0) fail("eventfd");
+  if (o.signals == run_options::signals_are::none) return;
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set, s);
+  if (int e = ::pthread_sigmask(SIG_BLOCK, &set, &before_)) {
+    errno = e;
+    fail("pthread_sigmask");
+  }
+  signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_fd_ < 0) fail("signalfd");
+}
+
+watch::~watch() {
+  if (signal_fd_ >= 0) {
+    ::close(signal_fd_);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  ::close(ended_fd_);
+}
+
+void watch::root_ended() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] auto n = ::write(ended_fd_, &one, sizeof one);
+}
+
+void watch::keep(runtime_system& s, root_nursery& root) {
+  seen_.resize(s.loops());
+  while (!root.ended()) {
+    pollfd fds[2] = {{ended_fd_, POLLIN, 0}, {signal_fd_, POLLIN, 0}};
+    ::poll(fds, signal_fd_ >= 0 ? 2 : 1, look_every_ms);
+    signalfd_siginfo info;
+    while (signal_fd_ >= 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info)
+      on_signal(int(info.ssi_signo), s, root);
+    look_at_loops(s);
+    look_at_deadlines(s, root);
+  }
+}
+
+void watch::on_signal(int signo, runtime_system& s, root_nursery& root) {
+  if (signo == SIGUSR1) {
+    look_at_loops(s);
+    return print(s.snapshot(200).to_text());
+  }
+  signal_ = signo;
+  switch (++signals_) {
+  case 1:
+    phase_ends_ = later(system_clock().now(), options_.drain);
+    return root.stop();
+  case 2:
+    phase_ends_ = later(system_clock().now(), options_.cancel);
+    return root.cancel();
+  default: ::_exit(130);
+  }
+}
+
+void watch::look_at_loops(runtime_system& s) {
+  const auto now = system_clock().now();
+  for (std::size_t i = 0; i < seen_.size(); ++i) {
+    auto& l = s.at(i);
+    auto& seen = seen_[i];
+    const auto bursts = l.bursts();
+    if (l.asleep() || bursts != seen.bursts || seen.since == time_point{}) {
+      seen = {bursts, now, false};
+      l.set_stuck_since({});
+      continue;
+    }
+    if (now - seen.since < stuck_after) continue;
+    l.set_stuck_since(seen.since);
+    if (std::exchange(seen.told, true) || !options_.log) continue;
+    const auto path = stuck_path(s.snapshot(10'000), "");
+    print("creche: loop " + std::to_string(i) + " is stuck in a handler of "
+          + (path.empty() ? "an unknown actor" : path) + "\n");
+  }
+}
+
+void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
+  if (root.cancelling_since() != time_point{} && phase_ends_ == time_point::max())
+    phase_ends_ = later(root.cancelling_since(), options_.cancel);
+  if (system_clock().now() < phase_ends_) return;
+  if (signals_ == 1 && root.cancelling_since() == time_point{}) { // the drain took too long
+    phase_ends_ = later(system_clock().now(), options_.cancel);
+    return root.cancel();
+  }
+  print("creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text());
+  ::_exit(signal_ ? 128 + signal_ : 1);
+}
+
+} // namespace creche::internal

@@ -1,0 +1,45 @@
+// watch.hpp: the thread that waits for signals and looks after the loops from outside.
+#pragma once
+
+#include "runtime/internal/root.hpp"
+
+#include <csignal>
+
+namespace creche::internal {
+
+class watch {
+public:
+  /// Blocks creche's signals in this thread, and so in all threads it starts. Throws
+  /// std::system_error.
+  explicit watch(const run_options& o);
+  ~watch();
+  watch(const watch&) = delete;
+
+  /// Any thread: the root has ended.
+  void root_ended() noexcept;
+  /// Keeps the watch until then. Ends the process when the root does not end in time.
+  void keep(runtime_system& s, root_nursery& root);
+
+  int signal() const noexcept { return signal_; }
+  bool hurried() const noexcept { return signals_ > 1; }
+
+private:
+  struct loop_seen {
+    std::uint64_t bursts = 0;
+    time_point since{};
+    bool told = false;
+  };
+  void on_signal(int signo, runtime_system& s, root_nursery& root);
+  void look_at_loops(runtime_system& s);
+  void look_at_deadlines(runtime_system& s, root_nursery& root);
+
+  const run_options options_;
+  sigset_t before_{};
+  int signal_fd_ = -1, ended_fd_ = -1;
+  int signal_ = 0;
+  unsigned signals_ = 0;
+  time_point phase_ends_ = time_point::max();
+  std::vector<loop_seen> seen_;
+};
+
+} // namespace creche::internal

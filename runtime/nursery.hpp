@@ -1,0 +1,270 @@
+// nursery.hpp: the supervising actor, as its body and its children's starter see it.
+//
+// A nursery owns its children and does not end before they do. It belongs to one loop; everything
+// here is for that loop's thread.
+#pragma once
+
+#include "runtime/child.hpp"
+
+#include <memory>
+#include <source_location>
+#include <utility>
+
+namespace creche {
+
+namespace internal {
+class nursery_actor;
+class task_actor;
+} // namespace internal
+
+/// Trivially copyable on purpose: it may stand in a co_await expression.
+struct nursery_options {
+  std::string_view name = "nursery";
+  creche::budget budget{};
+};
+static_assert(std::is_trivially_copyable_v<nursery_options>);
+
+namespace detail {
+
+/// A callable of known size whose type was forgotten.
+struct call_ops {
+  std::size_t size;
+  void (*move_to)(void* to, void* from);
+  task<> (*invoke)(void*);
+  void (*destroy)(void*) noexcept;
+};
+
+template <class F, class... A> class bound_call {
+public:
+  template <class G, class... B> explicit bound_call(G&& f, B&&... b)
+      : f_(std::forward<G>(f)), args_(std::forward<B>(b)...) {}
+  static task<> invoke(void* self) {
+    auto& me = *static_cast<bound_call*>(self);
+    return std::apply(
+        [&me](auto&... a) {
+          if constexpr (std::is_invocable_v<F&, A&...>)
+            return std::invoke(me.f_, a...);
+          else
+            return std::invoke(std::move(me.f_), std::move(a)...);
+        },
+        me.args_);
+  }
+
+private:
+  [[no_unique_address]] F f_;
+  [[no_unique_address]] std::tuple<A...> args_;
+};
+
+template <class B> inline constexpr call_ops call_ops_of{
+    sizeof(B), [](void* to, void* from) { new (to) B(std::move(*static_cast<B*>(from))); },
+    &B::invoke, [](void* p) noexcept { static_cast<B*>(p)->~B(); }};
+
+template <class R> class start_ready_op;
+
+} // namespace detail
+
+/// What a child said when it was ready, and the child.
+template <class R> struct started {
+  R value;
+  creche::child child;
+};
+
+struct nursery_statistics {
+  std::size_t live = 0; ///< children that have not ended, waiting ones included
+  std::uint64_t started = 0, restarted = 0, failed = 0, ignored = 0, refused = 0;
+  std::uint64_t completed = 0, cancelled = 0;
+};
+
+class nursery {
+public:
+  nursery(const nursery&) = delete;
+  nursery& operator=(const nursery&) = delete;
+
+  /// Starts a temporary child that runs `f(args...)`, which returns task<>. The framework owns the
+  /// callable and the arguments. Not a checkpoint; the child's first turn comes later.
+  /// Throws nursery_closed after the nursery's end or during its orderly stop.
+  template <class F, class... A>
+    requires(!std::is_same_v<std::decay_t<F>, child_spec>)
+  child start(F&& f, A&&... args) {
+    using call = detail::bound_call<std::decay_t<F>, std::decay_t<A>...>;
+    static_assert(alignof(call) <= alignof(std::max_align_t));
+    call c(std::forward<F>(f), std::forward<A>(args)...);
+    return start_call(detail::call_ops_of<call>, &c);
+  }
+  /// Starts a child as described.
+  child start(child_spec spec);
+
+  /// Starts a child and waits until it calls its ready<R>: `{value, child}`. Its failure before that
+  /// is thrown here, and then it is neither restarted nor anybody else's failure. Checkpoint.
+  /// The spec is used up.
+  template <class R> [[nodiscard]] detail::start_ready_op<R> start_ready(child_spec& spec) {
+    return detail::start_ready_op<R>(*this, spec);
+  }
+
+  /// Keeps a value alive until the last child has ended, and returns it.
+  template <class T> T& keep(T value) {
+    auto box = std::make_shared<T>(std::move(value));
+    auto& kept = *box;
+    keep_box(std::move(box));
+    return kept;
+  }
+
+  /// Cancels the body and all children, at once. Idempotent.
+  void cancel() noexcept;
+  /// The orderly stop: the body, then the children, newest first, each after the one before.
+  void stop() noexcept;
+
+  std::string path() const;
+  std::size_t live() const noexcept;
+  nursery_statistics statistics() const noexcept;
+
+private:
+  friend class internal::nursery_actor;
+  template <class R> friend class detail::start_ready_op;
+  explicit nursery(internal::nursery_actor& a) noexcept : actor_(a) {}
+  child start_call(const detail::call_ops& ops, void* call);
+  void keep_box(std::shared_ptr<void> box);
+  internal::nursery_actor& actor_;
+};
+
+namespace detail {
+
+class start_awaiter_base : protected leaf {
+public:
+  bool await_ready() const noexcept { return false; }
+  const char* kind() const noexcept override { return "start"; }
+  aborted abort() noexcept override;
+
+protected:
+  start_awaiter_base(task_run& r, internal::nursery_actor& n, child_spec& s) noexcept
+      : run_(r), nursery_(n), spec_(s) {}
+  virtual ~start_awaiter_base();
+  void begin(void* storage);
+  child finish(); // throws what the child failed with
+
+  task_run& run_;
+
+private:
+  friend struct ready_slot;
+  internal::nursery_actor& nursery_;
+  child_spec& spec_;
+  ready_slot* slot_ = nullptr;
+  child child_;
+};
+
+template <class R> class start_awaiter final : start_awaiter_base {
+public:
+  start_awaiter(task_run& r, internal::nursery_actor& n, child_spec& s) noexcept
+      : start_awaiter_base(r, n, s) {}
+  using start_awaiter_base::await_ready;
+  void await_suspend(std::coroutine_handle<>) { begin(&value_); }
+  auto await_resume() {
+    auto c = finish();
+    if constexpr (std::is_void_v<R>)
+      return c;
+    else
+      return started<R>{std::move(*value_), std::move(c)};
+  }
+
+private:
+  std::optional<std::conditional_t<std::is_void_v<R>, char, R>> value_;
+};
+
+template <class R> class start_ready_op {
+public:
+  start_ready_op(nursery& n, child_spec& s) noexcept : nursery_(n), spec_(s) {}
+  start_awaiter<R> bind(task_run& r) const noexcept { return {r, nursery_.actor_, spec_}; }
+
+private:
+  nursery& nursery_;
+  child_spec& spec_;
+};
+
+// The scope of a nursery that a task opened: the body, then the wait for the children.
+class nursery_scope : protected boundary {
+protected:
+  nursery_scope(task_run& r, const nursery_options& o, std::source_location where) noexcept
+      : run_(r), options_(o), where_(where) {}
+  virtual ~nursery_scope();
+  nursery& open();
+  void begin(task<> body) { body_.begin(std::move(body), run_, *this); }
+  /// The body could not even be made: children that it started end first, then this is thrown.
+  void fail(std::exception_ptr why) noexcept;
+  void rethrow();
+
+private:
+  friend class internal::nursery_actor;
+  struct join final : leaf {
+    nursery_scope* scope = nullptr;
+    const char* kind() const noexcept override { return "children"; }
+    aborted abort() noexcept override;
+  };
+  void complete(bool stopped) override;
+  void cancelled_from_outside() noexcept override;
+  void close();
+
+  task_run& run_;
+  nursery_options options_;
+  std::source_location where_;
+  internal::nursery_actor* actor_ = nullptr;
+  join join_;
+  body_of<void> body_;
+  std::exception_ptr unmade_;
+  bool body_over_ = false;
+  std::unique_ptr<failure_group> failures_;
+};
+
+template <class F> class nursery_awaiter final : nursery_scope {
+public:
+  nursery_awaiter(task_run& r, const nursery_options& o, F f, std::source_location where) noexcept
+      : nursery_scope(r, o, where), f_(static_cast<F&&>(f)) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<>) {
+    auto& n = open();
+    try {
+      begin(f_(n));
+    } catch (...) {
+      fail(std::current_exception());
+    }
+  }
+  void await_resume() { rethrow(); }
+
+private:
+  F f_;
+};
+
+template <class F> class nursery_op {
+public:
+  nursery_op(const nursery_options& o, F f, std::source_location where) noexcept
+      : options_(o), f_(static_cast<F&&>(f)), where_(where) {}
+  nursery_awaiter<F> bind(task_run& r) noexcept {
+    return {r, options_, static_cast<F&&>(f_), where_};
+  }
+
+private:
+  nursery_options options_;
+  F f_;
+  std::source_location where_;
+};
+
+} // namespace detail
+
+/// Opens a nursery, runs `f(nursery&)`, which returns task<>, waits for all children, and goes on.
+/// Throws failure_group if the body or a child failed. Locals of the body die before its children:
+/// children borrow only what lives outside, or what the nursery keeps. Checkpoint if the body has
+/// one or children are left.
+template <class F>
+[[nodiscard]] auto with_nursery(nursery_options o, F&& f,
+                                std::source_location where = std::source_location::current()) {
+  CRECHE_NAME_IT(F);
+  return detail::nursery_op<F>(o, std::forward<F>(f), where);
+}
+template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, nursery_options>)
+[[nodiscard]] auto with_nursery(F&& f,
+                                std::source_location where = std::source_location::current()) {
+  CRECHE_NAME_IT(F);
+  return detail::nursery_op<F>(nursery_options{}, std::forward<F>(f), where);
+}
+
+} // namespace creche

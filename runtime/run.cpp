@@ -1,0 +1,88 @@
+#include "runtime/run.hpp"
+
+#include "runtime/internal/watch.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <thread>
+
+namespace creche {
+
+namespace {
+
+// Line by line on standard error; a logger of its own, so that the program's stay as they are.
+spdlog::logger& log() {
+  static spdlog::logger l("creche", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  return l;
+}
+
+void log_report(const internal::report& r) {
+  using verdict = nursery_state::verdict;
+  const auto path = r.why.path();
+  const auto what = r.why.what();
+  switch (r.then) {
+  case verdict::restarting:
+    return log().warn("{} failed: {}; restart {} in {:.3f} s", path, what, r.restarts + 1,
+                      std::chrono::duration<double>(r.delay).count());
+  case verdict::ignored: return log().info("{} failed: {}; ignored", path, what);
+  case verdict::escalated: return log().error("{} failed: {}; its nursery ends", path, what);
+  case verdict::collected: return log().warn("{} failed: {}; while its nursery ends", path, what);
+  }
+}
+
+} // namespace
+
+run_result::run_result(kind k, std::vector<failure> f, int signal, bool hurried)
+    : kind_(k), hurried_(hurried), signal_(signal) {
+  if (!f.empty()) failures_ = std::make_shared<failure_group>(std::move(f));
+}
+
+int run_result::exit_code() const noexcept {
+  if (kind_ == kind::failed) return 1;
+  return hurried_ ? 128 + signal_ : 0;
+}
+
+int run_result::finish() const {
+  if (failures_) {
+    const auto text = failures_->to_text();
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+  if (hurried_) {
+    std::signal(signal_, SIG_DFL);
+    std::raise(signal_);
+  }
+  return exit_code();
+}
+
+run_result detail::run_root(const run_options& o, root_body body, std::source_location where) {
+  if (o.name.empty() || o.name.find('/') != o.name.npos)
+    throw std::invalid_argument("run: the name must not be empty nor hold a '/'");
+  if (o.loops > 1024) throw std::invalid_argument("run: more than 1024 loops");
+  if (o.drain < clock_duration::zero() || o.cancel < clock_duration::zero())
+    throw std::invalid_argument("run: a deadline is negative");
+  if (auto c = complaint(o.budget); !c.empty())
+    throw std::invalid_argument("run: " + std::string(c));
+
+  internal::watch watch(o); // before the first thread starts
+  internal::system_options so;
+  so.loops = o.loops ? o.loops : std::max(1u, std::thread::hardware_concurrency());
+  if (o.log) so.on_report = &log_report;
+  internal::runtime_system system(so);
+  system.start(); // may throw; then nothing lives yet
+  internal::root_nursery root(system, o, body, where, [&watch] { watch.root_ended(); });
+  watch.keep(system, root);
+  const auto left = system.finish(std::chrono::seconds(1));
+  auto failures = root.take_failures();
+  if (left)
+    failures.emplace_back(errc::stuck, std::to_string(left) + " actors did not end with the tree",
+                          std::string(o.name), where);
+  const auto kind = !failures.empty()  ? run_result::kind::failed
+                    : watch.signal()   ? run_result::kind::interrupted
+                                       : run_result::kind::completed;
+  return {kind, std::move(failures), watch.signal(), watch.hurried()};
+}
+
+} // namespace creche

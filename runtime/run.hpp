@@ -1,0 +1,85 @@
+// run.hpp: from main() into a root nursery and back.
+//
+// run() starts loops and CAF's system, runs `main(nursery&)` as the body of the root nursery, and
+// returns when the whole tree has ended. The calling thread keeps the watch meanwhile: it takes
+// signals, notices loops that are stuck in a handler, and prints the tree even then.
+#pragma once
+
+#include "runtime/nursery.hpp"
+
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+
+namespace creche {
+
+struct run_options {
+  std::string_view name = "app"; ///< the root of every path
+  unsigned loops = 0;            ///< threads with a loop; 0: one per hardware thread
+  creche::budget budget{};       ///< of the root nursery
+  /// creche: SIGINT or SIGTERM once drains, twice cancels, three times exits with 130; SIGUSR1
+  /// prints the tree on standard error. none: signals are left alone.
+  enum class signals_are { creche, none } signals = signals_are::creche;
+  clock_duration drain = std::chrono::seconds(10); ///< the orderly stop; then all are cancelled
+  clock_duration cancel = std::chrono::seconds(5); ///< then the tree is printed and the process ends
+  bool log = true; ///< failures and restarts on standard error, as they happen
+};
+
+class run_result {
+public:
+  enum class kind : std::uint8_t {
+    completed,
+    interrupted, ///< by a signal; no failure
+    failed,
+  };
+
+  run_result(kind k, std::vector<failure> f, int signal, bool hurried);
+
+  run_result::kind how() const noexcept { return kind_; }
+  const failure_group* failures() const noexcept { return failures_.get(); }
+  /// 0: completed, or drained after one signal. 1: failed. 128 + signal: cut short by a second one.
+  int exit_code() const noexcept;
+  /// For the end of main(): prints the failure chains on standard error; after a second signal ends
+  /// the process by that signal; otherwise returns exit_code().
+  int finish() const;
+
+private:
+  kind kind_;
+  bool hurried_;
+  int signal_;
+  std::shared_ptr<const failure_group> failures_;
+};
+
+namespace detail {
+
+struct root_body {
+  task<> (*invoke)(void* main, nursery& n);
+  void* main;
+};
+run_result run_root(const run_options& o, root_body body, std::source_location where);
+
+template <class F> root_body root_body_of(F& f) noexcept {
+  static_assert(std::is_same_v<std::invoke_result_t<F&, nursery&>, task<>>,
+                "run wants a function of nursery& that returns task<>");
+  return {[](void* main, nursery& n) { return std::invoke(*static_cast<F*>(main), n); },
+          const_cast<void*>(static_cast<const void*>(std::addressof(f)))};
+}
+
+} // namespace detail
+
+/// Blocks until the tree has ended. Several may run in one process, on threads of their own, without
+/// knowing of each other; then at most one of them may handle signals.
+/// Throws std::invalid_argument for options that make no sense.
+template <class F>
+run_result run(run_options o, F main,
+               std::source_location where = std::source_location::current()) {
+  if constexpr (std::is_function_v<std::remove_pointer_t<F>>) {
+    auto call = [main](nursery& n) { return main(n); };
+    return detail::run_root(o, detail::root_body_of(call), where);
+  } else {
+    return detail::run_root(o, detail::root_body_of(main), where);
+  }
+}
+
+} // namespace creche

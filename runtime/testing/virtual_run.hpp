@@ -1,0 +1,50 @@
+// virtual_run.hpp: run() for tests: one thread, a virtual clock that jumps when nothing can run.
+//
+// The same program gives the same trace every time; a day passes in a millisecond. Loops are pumped
+// in turn by the calling thread, CAF's scheduler is its test_coordinator, and both read one clock.
+#pragma once
+
+#include "runtime/run.hpp"
+
+namespace creche::testing {
+
+struct virtual_options {
+  std::string_view name = "test";
+  unsigned loops = 1;
+  creche::budget budget{};
+  bool log = false;
+  /// The seed of chance (jitter of restarts).
+  std::uint64_t seed = 1;
+};
+
+struct virtual_result {
+  run_result run;
+  clock_duration elapsed; ///< virtual time
+  /// Nothing could run, nothing was due, and the root had not ended: the tree at that time, as
+  /// text. The tree was then cancelled.
+  std::string deadlock;
+  /// Actors that were left when the root had ended: must be 0.
+  std::size_t leaked;
+};
+
+namespace detail {
+virtual_result run_root(const virtual_options& o, creche::detail::root_body body,
+                        std::source_location where);
+} // namespace detail
+
+template <class F>
+virtual_result run_virtual(virtual_options o, F main,
+                           std::source_location where = std::source_location::current()) {
+  auto call = [&main](nursery& n) { return std::invoke(main, n); };
+  return detail::run_root(o, creche::detail::root_body_of(call), where);
+}
+template <class F>
+virtual_result run_virtual(F main,
+                           std::source_location where = std::source_location::current()) {
+  return run_virtual(virtual_options{}, std::move(main), where);
+}
+
+/// From inside: asks the root for its orderly stop, as a signal would.
+void interrupt();
+
+} // namespace creche::testing

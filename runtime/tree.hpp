@@ -1,0 +1,34 @@
+// tree.hpp: what lives, as a value: a snapshot of the nurseries and their children.
+//
+// Taken from published state: no child is asked, and none is waited for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace creche {
+
+struct tree_node {
+  std::string name;
+  std::string kind;      ///< "nursery", "task", "tcp", …
+  std::string state;     ///< "running", "waiting for restart", …
+  std::string waits_for; ///< what a task waits for: "sleep", …
+  std::string detail;    ///< a service's own words
+  std::string failure;   ///< the last one, as text
+  std::uint32_t restarts = 0;
+  double restart_in_s = -1; ///< while it waits for its restart
+  bool stuck = false;       ///< its handler keeps the loop busy
+  std::uint64_t hidden = 0; ///< children that are not listed, because there are too many
+  std::vector<tree_node> children;
+
+  /// Indented, one line a node.
+  std::string to_text() const;
+  std::string to_json() const;
+};
+
+/// The whole tree of the system that this thread's loop belongs to; at most `most_children` of one
+/// nursery are listed. Throws std::logic_error when called elsewhere.
+tree_node tree(std::size_t most_children = 200);
+
+} // namespace creche
