@@ -1,0 +1,38 @@
+// close_record.hpp: how a connection ended.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+namespace creche {
+
+enum class ended_by : std::uint8_t {
+  clean,     ///< both sides said so
+  truncated, ///< the peer ended in the middle of something
+  reset,     ///< the network or the peer broke it off
+  timeout,   ///< a limit of ours ran out
+  refused,   ///< what the peer sent was not acceptable
+  local,     ///< we broke it off
+};
+
+constexpr std::string_view to_text(ended_by e) noexcept {
+  switch (e) {
+  case ended_by::clean: return "clean";
+  case ended_by::truncated: return "truncated";
+  case ended_by::reset: return "reset";
+  case ended_by::timeout: return "timeout";
+  case ended_by::refused: return "refused";
+  case ended_by::local: return "local";
+  }
+  return "?";
+}
+inline constexpr std::size_t ended_by_kinds = 6;
+
+struct close_record {
+  ended_by how = ended_by::clean;
+  std::error_code code;
+  std::string_view layer; ///< who noticed
+};
+
+} // namespace creche

@@ -1,0 +1,16 @@
+// The whole of creche in one include. Installed it is <creche/creche.hpp>.
+// Light by contract: at most 45 000 preprocessed lines, no CAF, asio or Boost header.
+#pragma once
+
+#include "protocols/http1/server_core.hpp"
+#include "runtime/child.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/failure.hpp"
+#include "runtime/nursery.hpp"
+#include "runtime/outcome.hpp"
+#include "runtime/restart.hpp"
+#include "runtime/run.hpp"
+#include "runtime/scope.hpp"
+#include "runtime/task.hpp"
+#include "runtime/this_task.hpp"
+#include "runtime/tree.hpp"

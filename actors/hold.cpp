@@ -1,0 +1,42 @@
+#include "actors/hold.hpp"
+
+namespace creche {
+
+holds::~holds() {
+  while (first_) first_->unlink(); // a dead layer's holds vanish
+}
+
+std::string_view holds::blame() const noexcept { return first_ ? first_->why_ : ""; }
+
+void hold::link() noexcept {
+  next_ = whom_->first_;
+  prev_ = nullptr;
+  if (next_) next_->prev_ = this;
+  whom_->first_ = this;
+  ++whom_->count_;
+}
+
+void hold::unlink() noexcept {
+  (prev_ ? prev_->next_ : whom_->first_) = next_;
+  if (next_) next_->prev_ = prev_;
+  --whom_->count_;
+  whom_ = nullptr;
+  prev_ = next_ = nullptr;
+}
+
+void hold::take(hold& o) noexcept {
+  if (!o.whom_) return;
+  whom_ = o.whom_;
+  why_ = o.why_;
+  o.unlink();
+  link();
+}
+
+void hold::release() noexcept {
+  auto* w = whom_;
+  if (!w) return;
+  unlink();
+  if (!w->any()) w->released();
+}
+
+} // namespace creche

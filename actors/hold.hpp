@@ -1,0 +1,69 @@
+// hold.hpp: a pause with an owner's label, for as long as it lives.
+//
+// Holds are counted and cannot underflow or leak. Taking one is seen before the next delivery;
+// releasing the last one is marked, and acted upon in a later turn, never from the destructor.
+// Not thread safe: a hold belongs to the loop of the layer that it holds.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace creche {
+
+class hold;
+
+/// Those who hold one direction of one layer.
+class holds {
+public:
+  holds() noexcept = default;
+  holds(const holds&) = delete;
+  virtual ~holds();
+
+  bool any() const noexcept { return first_ != nullptr; }
+  std::uint32_t count() const noexcept { return count_; }
+  /// The label of the latest hold, or "".
+  std::string_view blame() const noexcept;
+
+protected:
+  friend class hold;
+  /// The last hold went. Marks only.
+  virtual void released() noexcept {}
+
+private:
+  hold* first_ = nullptr;
+  std::uint32_t count_ = 0;
+};
+
+class [[nodiscard]] hold {
+public:
+  hold() noexcept = default;
+  /// `why` is static text, or outlives the hold.
+  hold(holds& whom, std::string_view why) noexcept : whom_(&whom), why_(why) { link(); }
+  hold(hold&& o) noexcept { take(o); }
+  hold& operator=(hold&& o) noexcept {
+    if (this != &o) {
+      release();
+      take(o);
+    }
+    return *this;
+  }
+  ~hold() { release(); }
+
+  explicit operator bool() const noexcept { return whom_ != nullptr; }
+  std::string_view why() const noexcept { return why_; }
+  void release() noexcept;
+
+private:
+  friend class holds;
+  void link() noexcept;
+  void take(hold& o) noexcept;
+  void unlink() noexcept;
+
+  holds* whom_ = nullptr;
+  hold* prev_ = nullptr;
+  hold* next_ = nullptr;
+  std::string_view why_;
+};
+
+} // namespace creche

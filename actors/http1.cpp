@@ -1,0 +1,211 @@
+#include "actors/http1.hpp"
+
+#include "actors/internal/exchange.hpp"
+#include "actors/internal/http1_layer.hpp"
+#include "runtime/internal/runtime_system.hpp"
+
+namespace creche::http1 {
+
+namespace {
+
+using internal::exchange;
+using internal::exchange_ref;
+using internal::http1_layer;
+using internal::lane;
+using internal::resident;
+
+// Letters to the layer.
+struct respond_note {
+  exchange_ref x;
+  response r;
+  caf::strong_actor_ptr task;
+  void operator()(resident& l) {
+    static_cast<http1_layer&>(l).respond(*x.x, std::move(r), std::move(task));
+  }
+};
+struct piece_note {
+  std::uint32_t id;
+  slice b;
+  void operator()(resident& l) { static_cast<http1_layer&>(l).stream_piece(id, std::move(b)); }
+};
+struct end_note {
+  std::uint32_t id;
+  bool failed;
+  void operator()(resident& l) const { static_cast<http1_layer&>(l).stream_end(id, failed); }
+};
+struct want_note {
+  exchange_ref x;
+  caf::strong_actor_ptr task;
+  void operator()(resident& l) {
+    static_cast<http1_layer&>(l).want_body(*x.x, std::move(task));
+  }
+};
+struct taken_note {
+  std::uint32_t id;
+  void operator()(resident& l) const { static_cast<http1_layer&>(l).body_taken(id); }
+};
+
+internal::task_actor& actor_of(detail::task_run& r) noexcept {
+  return static_cast<internal::task_actor&>(r);
+}
+caf::strong_actor_ptr address_of(detail::task_run& r) {
+  return caf::strong_actor_ptr(actor_of(r).ctrl());
+}
+
+// The handler's failure is answered with 500 and told to the log; it ends nothing.
+void tell_failure(internal::task_actor& t, std::exception_ptr e) {
+  const auto f = failure::from(std::move(e), t.record()->path());
+  t.home().owner->tell({f, nursery_state::verdict::ignored, 0, {}});
+}
+
+// What a coroutine runs in.
+struct this_run {
+  struct awaiter {
+    detail::task_run& run;
+    explicit awaiter(detail::task_run& r) noexcept : run(r) {}
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    detail::task_run& await_resume() const noexcept { return run; }
+  };
+  this_run() noexcept {}
+  awaiter bind(detail::task_run& r) const noexcept { return awaiter(r); }
+};
+
+} // namespace
+
+task<> request_call::serve(request_call& self) {
+  auto& x = *self.x.x;
+  auto& run = co_await this_run();
+  auto& me = actor_of(run);
+  request req(&x);
+  std::optional<response> answer;
+  try {
+    auto work = self.config->handle()(req);
+    answer.emplace(co_await std::move(work));
+  } catch (...) {
+    tell_failure(me, std::current_exception());
+    answer.emplace(response::text(500, "internal error\n").close());
+  }
+  auto produce = std::move(answer->producer_);
+  answer->producer_ = nullptr;
+  if (produce) answer->streams_ = true;
+  internal::tell<respond_note, lane::data>(*x.layer, exchange_ref::share(&x), std::move(*answer),
+                                           produce ? address_of(run) : nullptr);
+  answer.reset();
+  if (!produce) co_return;
+  bool failed = false;
+  try {
+    writer out(&x);
+    auto work = produce(out);
+    co_await std::move(work);
+  } catch (...) {
+    failed = true;
+    tell_failure(me, std::current_exception());
+  }
+  internal::tell<end_note, lane::data>(*x.layer, x.id, failed);
+}
+
+// ---- request
+
+std::string_view request::method() const noexcept { return exchange_->head.method(); }
+std::string_view request::target() const noexcept { return exchange_->head.target(); }
+std::string_view request::path() const noexcept {
+  const auto t = target();
+  return t.substr(0, t.find('?'));
+}
+std::string_view request::header(std::string_view name) const noexcept {
+  return exchange_->head.header(name);
+}
+const request_head& request::head() const noexcept { return exchange_->head; }
+
+// ---- the request's body
+
+body::next_op body::next() noexcept { return next_op(exchange_); }
+
+body::next_awaiter::~next_awaiter() {
+  if (exchange_->reader == this) exchange_->reader = nullptr;
+}
+bool body::next_awaiter::await_ready() noexcept {
+  return run_.may_go_on() && (exchange_->has_piece() || exchange_->body_over);
+}
+void body::next_awaiter::await_suspend(std::coroutine_handle<>) {
+  if (run_.pending()) return run_.stop();
+  auto& x = *exchange_;
+  if (x.has_piece() || x.body_over) return run_.yield();
+  x.run = &run_;
+  x.reader = this;
+  run_.wait(*this);
+  if (std::exchange(x.asked, true)) return;
+  internal::tell<want_note, lane::data>(*x.layer, exchange_ref::share(&x), address_of(run_));
+}
+std::optional<slice> body::next_awaiter::await_resume() {
+  auto& x = *exchange_;
+  x.reader = nullptr;
+  if (x.has_piece()) {
+    auto b = std::move(x.inbox->front());
+    x.inbox->pop_front();
+    if (x.in.take(b.size(), x.marks, x.two_loops))
+      internal::tell<taken_note, lane::data>(*x.layer, x.id);
+    return b;
+  }
+  if (x.lost) throw body_lost(x.lost, "the request's body");
+  return std::nullopt;
+}
+detail::aborted body::next_awaiter::abort() noexcept {
+  exchange_->reader = nullptr;
+  return detail::aborted::succeeded; // what comes stays in the inbox
+}
+
+// ---- the response's body
+
+writer::write_op writer::write(slice bytes) noexcept { return {exchange_, std::move(bytes)}; }
+writer::write_op writer::write(std::string_view bytes) {
+  return {exchange_, slice::copy_of(bytes)};
+}
+
+writer::write_awaiter::~write_awaiter() {
+  if (exchange_->writer == this) exchange_->writer = nullptr;
+}
+bool writer::write_awaiter::await_ready() noexcept {
+  return run_.may_go_on() && (bytes_.empty() || exchange_->out.room(exchange_->marks));
+}
+void writer::write_awaiter::await_suspend(std::coroutine_handle<>) {
+  if (run_.pending()) return run_.stop();
+  auto& x = *exchange_;
+  if (bytes_.empty() || x.out.room(x.marks)) return run_.yield();
+  x.run = &run_;
+  x.writer = this;
+  run_.wait(*this);
+}
+void writer::write_awaiter::await_resume() {
+  auto& x = *exchange_;
+  x.writer = nullptr;
+  if (bytes_.empty()) return;
+  if (x.two_loops) bytes_ = bytes_.private_copy();
+  x.out.add(bytes_.size());
+  internal::tell<piece_note, lane::data>(*x.layer, x.id, std::move(bytes_));
+}
+detail::aborted writer::write_awaiter::abort() noexcept {
+  exchange_->writer = nullptr;
+  return detail::aborted::succeeded;
+}
+
+} // namespace creche::http1
+
+namespace creche::internal {
+
+void exchange::came(slice b) {
+  if (!inbox) inbox = new std::deque<slice>;
+  inbox->push_back(std::move(b));
+  if (auto* r = std::exchange(reader, nullptr)) run->ready(*r);
+}
+void exchange::ended(std::error_code why) {
+  body_over = true;
+  lost = why;
+  if (auto* r = std::exchange(reader, nullptr)) run->ready(*r);
+}
+void exchange::room_again() {
+  if (auto* w = std::exchange(writer, nullptr)) run->ready(*w);
+}
+
+} // namespace creche::internal

@@ -1,0 +1,229 @@
+// http1.hpp: an HTTP/1.1 server as a layer: requests in, responses out, bodies under flow control.
+//
+// Every request is a task of its own, a child of its connection's stack: it may await anything, and
+// is cancelled when its connection is lost. Responses go out in the order of the requests. A handler
+// is called on the loop of its connection; with several loops, on several threads at a time.
+#pragma once
+
+#include "protocols/http1/head.hpp"
+#include "protocols/http1/limits.hpp"
+#include "runtime/slice.hpp"
+#include "runtime/task.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace creche::internal {
+class http1_layer;
+struct exchange;
+} // namespace creche::internal
+
+namespace creche::http1 {
+
+/// Why a body came to no good end; thrown by body::next().
+class body_lost final : public std::system_error {
+public:
+  using system_error::system_error;
+};
+
+/// The content of a request, as it comes in. While nobody asks for it, the peer is held.
+class body {
+public:
+  class next_awaiter;
+  class next_op;
+  /// The next piece, never empty; nullopt at the end. Throws body_lost when the peer broke off or
+  /// sent what is no body. Checkpoint.
+  [[nodiscard]] next_op next() noexcept;
+
+private:
+  friend class request;
+  explicit body(internal::exchange* x) noexcept : exchange_(x) {}
+  internal::exchange* exchange_;
+};
+
+/// One request; lives as long as its handler.
+class request {
+public:
+  request(const request&) = delete;
+  request& operator=(const request&) = delete;
+
+  std::string_view method() const noexcept;
+  /// As sent, query included.
+  std::string_view target() const noexcept;
+  /// The target up to the first '?'.
+  std::string_view path() const noexcept;
+  /// The first field of that name (case is ignored), or "".
+  std::string_view header(std::string_view name) const noexcept;
+  const request_head& head() const noexcept;
+  http1::body& body() noexcept { return body_; }
+
+private:
+  friend class internal::http1_layer;
+  friend struct request_call;
+  explicit request(internal::exchange* x) noexcept : exchange_(x), body_(x) {}
+  internal::exchange* exchange_;
+  http1::body body_;
+};
+
+/// Where a streamed response goes.
+class writer {
+public:
+  class write_awaiter;
+  class write_op;
+  /// Hands on bytes, and waits while the peer does not take them. Empty writes do nothing.
+  /// Checkpoint.
+  [[nodiscard]] write_op write(slice bytes) noexcept;
+  [[nodiscard]] write_op write(std::string_view bytes);
+
+private:
+  friend struct request_call;
+  explicit writer(internal::exchange* x) noexcept : exchange_(x) {}
+  internal::exchange* exchange_;
+};
+
+/// What a handler answers. A class with constructors, so that it may stand in a co_await expression.
+class response {
+public:
+  using producer = std::function<task<>(writer&)>;
+
+  /// `body` of the given type; HEAD and statuses without a body are seen to.
+  response(int status, std::string body, std::string_view content_type)
+      : status_(status), body_(std::move(body)), content_type_(content_type) {}
+
+  static response text(int status, std::string body) {
+    return {status, std::move(body), "text/plain; charset=utf-8"};
+  }
+  static response html(int status, std::string body) {
+    return {status, std::move(body), "text/html; charset=utf-8"};
+  }
+  static response json(int status, std::string body) {
+    return {status, std::move(body), "application/json"};
+  }
+  /// A body that `p` writes, after the head went out. With a length it must write just as much;
+  /// otherwise it is sent in chunks (to HTTP/1.0: until the connection closes). Its failure ends
+  /// the connection: the peer sees that the body was cut.
+  static response stream(int status, std::string_view content_type, producer p,
+                         std::optional<std::uint64_t> length = std::nullopt) {
+    response r(status, {}, content_type);
+    r.producer_ = std::move(p);
+    r.length_ = length;
+    return r;
+  }
+
+  /// One more field. Names and values that could break the framing are refused when the response is
+  /// sent: the peer gets a 500.
+  response&& header(std::string name, std::string value) && {
+    fields_.emplace_back(std::move(name), std::move(value));
+    return std::move(*this);
+  }
+  /// The connection ends after this response.
+  response&& close() && { return close_ = true, std::move(*this); }
+
+  int status() const noexcept { return status_; }
+
+private:
+  friend class internal::http1_layer;
+  friend struct request_call;
+  int status_;
+  bool close_ = false;
+  bool streams_ = false;
+  std::string body_;
+  std::string_view content_type_; // static text
+  std::vector<std::pair<std::string, std::string>> fields_;
+  producer producer_;
+  std::optional<std::uint64_t> length_;
+};
+
+/// Time limits of a connection; sizes are in http1::limits.
+struct timeouts {
+  clock_duration header = std::chrono::seconds(10); ///< for a whole head
+  clock_duration body = std::chrono::seconds(30);   ///< without a byte of a body
+  clock_duration idle = std::chrono::seconds(60);   ///< between requests
+  clock_duration write_stall = std::chrono::seconds(30); ///< the peer takes nothing
+  clock_duration linger = std::chrono::seconds(2);  ///< after our end of the connection
+};
+
+/// The layer as a value: a handler and its limits.
+class server {
+public:
+  using handler = std::function<task<response>(request&)>;
+
+  explicit server(handler h) : handler_(std::move(h)) {}
+  server&& limits(const http1::limits& l) && { return limits_ = l, std::move(*this); }
+  server&& timeouts(const http1::timeouts& t) && { return timeouts_ = t, std::move(*this); }
+
+  const handler& handle() const noexcept { return handler_; }
+  const http1::limits& limits() const noexcept { return limits_; }
+  const http1::timeouts& timeouts() const noexcept { return timeouts_; }
+
+private:
+  handler handler_;
+  http1::limits limits_;
+  http1::timeouts timeouts_;
+};
+
+// ---- awaitables
+
+class body::next_op {
+public:
+  explicit next_op(internal::exchange* x) noexcept : exchange_(x) {}
+  next_awaiter bind(detail::task_run& r) const noexcept;
+
+private:
+  internal::exchange* exchange_;
+};
+
+class body::next_awaiter final : detail::leaf {
+public:
+  next_awaiter(detail::task_run& r, internal::exchange* x) noexcept : run_(r), exchange_(x) {}
+  ~next_awaiter();
+  bool await_ready() noexcept;
+  void await_suspend(std::coroutine_handle<>);
+  std::optional<slice> await_resume();
+  const char* kind() const noexcept override { return "request body"; }
+  detail::aborted abort() noexcept override;
+
+private:
+  detail::task_run& run_;
+  internal::exchange* exchange_;
+};
+inline body::next_awaiter body::next_op::bind(detail::task_run& r) const noexcept {
+  return {r, exchange_};
+}
+
+class writer::write_op {
+public:
+  write_op(internal::exchange* x, slice b) noexcept : exchange_(x), bytes_(std::move(b)) {}
+  write_awaiter bind(detail::task_run& r) noexcept;
+
+private:
+  internal::exchange* exchange_;
+  slice bytes_;
+};
+
+class writer::write_awaiter final : detail::leaf {
+public:
+  write_awaiter(detail::task_run& r, internal::exchange* x, slice b) noexcept
+      : run_(r), exchange_(x), bytes_(std::move(b)) {}
+  ~write_awaiter();
+  bool await_ready() noexcept;
+  void await_suspend(std::coroutine_handle<>);
+  void await_resume();
+  const char* kind() const noexcept override { return "response room"; }
+  detail::aborted abort() noexcept override;
+
+private:
+  detail::task_run& run_;
+  internal::exchange* exchange_;
+  slice bytes_;
+};
+inline writer::write_awaiter writer::write_op::bind(detail::task_run& r) noexcept {
+  return {r, exchange_, std::move(bytes_)};
+}
+
+} // namespace creche::http1

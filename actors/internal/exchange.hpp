@@ -1,0 +1,83 @@
+// exchange.hpp: one request and its response, between the http1 layer and the task that handles it.
+//
+// Both hold it; each has fields of its own, and they tell each other by letters only. Bytes in both
+// directions are on gauges, like those between layers.
+#pragma once
+
+#include "actors/http1.hpp"
+#include "actors/internal/layer_actor.hpp"
+#include "runtime/internal/task_actor.hpp"
+
+#include <deque>
+
+namespace creche::internal {
+
+struct exchange : detail::pooled {
+  std::atomic<std::uint32_t> refs{1};
+
+  // ---- set before the task starts
+  http1::request_head head; // views into `bytes`
+  slice bytes;              // its own memory
+  resident* layer = nullptr; // an address: one reference, the task's
+  std::uint32_t id = 0;
+
+  // ---- the task's side
+  std::deque<slice>* inbox = nullptr; // made when a piece comes
+  detail::leaf* reader = nullptr;     // waits for a piece
+  detail::leaf* writer = nullptr;     // waits for room
+  detail::task_run* run = nullptr;
+  std::error_code lost;
+  bool asked = false, body_over = false;
+
+  // ---- both
+  gauge in, out;
+  internal::marks marks;
+  bool two_loops = false;
+
+  ~exchange() {
+    delete inbox;
+    if (layer) caf::intrusive_ptr_release(layer->ctrl());
+  }
+  void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  bool has_piece() const noexcept { return inbox && !inbox->empty(); }
+  // letters to the task, opened in its turns
+  void came(slice b);
+  void ended(std::error_code why);
+  void room_again();
+};
+
+struct exchange_ref {
+  exchange* x = nullptr;
+
+  exchange_ref() = default;
+  explicit exchange_ref(exchange* e) noexcept : x(e) {} // takes over one reference
+  static exchange_ref share(exchange* e) noexcept { return e->hold(), exchange_ref(e); }
+  exchange_ref(exchange_ref&& o) noexcept : x(std::exchange(o.x, nullptr)) {}
+  exchange_ref& operator=(exchange_ref&& o) noexcept {
+    std::swap(x, o.x);
+    return *this;
+  }
+  ~exchange_ref() {
+    if (x) x->drop();
+  }
+  exchange* operator->() const noexcept { return x; }
+  explicit operator bool() const noexcept { return x != nullptr; }
+};
+
+} // namespace creche::internal
+
+namespace creche::http1 {
+
+/// What the request's task runs: the handler, then the streamed body, if there is one.
+struct request_call {
+  internal::exchange_ref x;
+  std::shared_ptr<const server> config;
+
+  static task<> invoke(void* self) { return serve(*static_cast<request_call*>(self)); }
+  static task<> serve(request_call& self);
+};
+
+} // namespace creche::http1

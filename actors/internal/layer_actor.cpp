@@ -1,0 +1,242 @@
+#include "actors/internal/layer_actor.hpp"
+
+#include "actors/internal/stack_actor.hpp"
+#include "runtime/internal/tree_sink.hpp"
+
+#include <stdexcept>
+
+namespace creche::internal {
+
+namespace {
+
+struct look_note { // to ourselves: show what is there, in a turn of its own
+  void (*call)(resident&);
+  void operator()(resident& r) const { call(r); }
+};
+
+} // namespace
+
+message::message(internal::verb v, slice b) noexcept : verb(v), bytes(std::move(b)) {
+  static constexpr letter_kind k{
+      "layer", lane::data,
+      [](letter& l, resident& r) {
+        static_cast<layer_actor&>(r).open(message_ptr(static_cast<message*>(&l)));
+      },
+      [](letter& l) noexcept { delete static_cast<message*>(&l); }};
+  kind = &k;
+}
+
+layer_actor::layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s)
+    : child_actor(cfg, r), stack_(s) {}
+
+layer_actor::~layer_actor() {
+  if (below_) caf::intrusive_ptr_release(below_->ctrl());
+  if (above_) caf::intrusive_ptr_release(above_->ctrl());
+}
+
+void layer_actor::join(layer_actor& upper) {
+  up_ = upper.down_ = link_ref(new stack_link);
+  up_->two_loops = &home_ != &upper.home_;
+  above_ = &upper;
+  upper.below_ = this;
+  caf::intrusive_ptr_add_ref(above_->ctrl());
+  caf::intrusive_ptr_add_ref(upper.below_->ctrl());
+}
+
+void layer_actor::describe(const tree_sink&) const {}
+
+// ---- letters in
+
+void layer_actor::open(message_ptr m) {
+  switch (m->verb) {
+  case verb::established: return established();
+  case verb::received: in_.push(std::move(m)); return show();
+  case verb::eof: eof_came_ = true; return show();
+  case verb::resume_out: return resume_out();
+  case verb::lost: return lost(m->how);
+  case verb::write: return write(std::move(m));
+  case verb::close: return close(m->how);
+  case verb::abort: return abort();
+  case verb::resume_in: return resume_in();
+  case verb::drain: return drain();
+  }
+}
+
+// Shows bytes until the layer uses none of them, is held, or none are left. Bytes that lie here are
+// still on the gauge: whoever uses nothing holds the layer below by that alone.
+void layer_actor::show() {
+  if (std::exchange(showing_, true)) return;
+  while (!dead_ && !any()) {
+    if (rest_.empty()) {
+      auto m = in_.pop();
+      if (!m) break;
+      auto& b = m->bytes;
+      while (!b.empty() && !dead_ && !any()) {
+        const auto t = received(b);
+        if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
+        if (dead_) return;
+        if (!t.used) break;
+        b.skip(t.used);
+        took_below(t.used);
+      }
+      if (b.empty() || dead_) continue;
+      if (any()) { // it wants none for now; they may stay for long
+        b.keep_cheaply();
+        in_.push_front(std::move(m));
+      } else {
+        rest_.append(b.view());
+        rest_is_news_ = false;
+      }
+    } else {
+      if (auto m = in_.pop()) {
+        rest_.append(m->bytes.view());
+        rest_is_news_ = true;
+      }
+      if (!std::exchange(rest_is_news_, false)) break;
+      for (;;) {
+        const auto all = rest_.all();
+        const auto t = received(all);
+        if (t.used > all.size()) throw std::logic_error("a layer used more bytes than it was shown");
+        if (dead_) return;
+        rest_.consume(t.used);
+        if (t.used) took_below(t.used);
+        if (!t.used || rest_.empty() || any()) break;
+      }
+      if (any() && !rest_.empty()) rest_is_news_ = true;
+      if (rest_.size() >= most_unused)
+        throw std::length_error("a layer used nothing of 64 KiB that it was shown");
+    }
+  }
+  showing_ = false;
+  if (eof_came_ && !eof_told_ && !dead_ && !any() && !in_) {
+    eof_told_ = true;
+    eof();
+  }
+}
+
+void layer_actor::look_again() noexcept {
+  rest_is_news_ = true;
+  const bool nothing = all_shown() && (!eof_came_ || eof_told_);
+  if (dead_ || nothing || std::exchange(looking_, true)) return;
+  tell<look_note, lane::data>(*this, [](resident& r) {
+    auto& me = static_cast<layer_actor&>(r);
+    me.looking_ = false;
+    me.show();
+  });
+}
+
+void layer_actor::drop_input() noexcept {
+  std::uint32_t n = rest_.size();
+  rest_.clear();
+  while (auto m = in_.pop()) n += m->bytes.size();
+  if (n) took_below(n);
+}
+
+// ---- the default: forward
+
+take layer_actor::received(const slice& in) {
+  if (!room_above()) return {}; // resume_in() looks again
+  send_up(in);
+  return {in.size()};
+}
+
+void layer_actor::resume_in() { look_again(); }
+
+void layer_actor::lost(ended_by how) { put_above(verb::lost, how); }
+
+void layer_actor::write(message_ptr m) {
+  if (unsent_ || !down_->down.room(down_->marks)) {
+    m->owed = true;
+    return unsent_.push(std::move(m));
+  }
+  const auto n = m->bytes.size();
+  down_->down.add(n);
+  m->bytes = for_loop_of(*below_, std::move(m->bytes));
+  put(*below_, std::move(m));
+  took_above(n);
+}
+
+void layer_actor::close(ended_by how) { close_below(how); }
+
+void layer_actor::resume_out() {
+  while (unsent_ && down_->down.room(down_->marks)) {
+    auto m = unsent_.pop();
+    const auto n = m->bytes.size();
+    const bool owed = std::exchange(m->owed, false);
+    if (m->verb == verb::write) down_->down.add(n);
+    if (!owed) unsent_bytes_ -= n;
+    m->bytes = for_loop_of(*below_, std::move(m->bytes));
+    put(*below_, std::move(m));
+    if (owed) took_above(n);
+  }
+}
+
+// ---- what a layer does
+
+void layer_actor::on_start() { attached(); }
+void layer_actor::on_cancel() { over(how::cancelled); }
+
+slice layer_actor::for_loop_of(resident& to, slice b) const {
+  return &to.home() == &home_ ? std::move(b) : b.private_copy();
+}
+
+void layer_actor::send_up(slice b) {
+  up_->up.add(b.size());
+  put(*above_, std::make_unique<message>(verb::received, for_loop_of(*above_, std::move(b))));
+}
+
+void layer_actor::write_below(slice b) {
+  if (!below_) return;
+  const auto n = b.size();
+  auto m = std::make_unique<message>(verb::write, std::move(b));
+  if (unsent_ || !down_->down.room(down_->marks)) {
+    unsent_bytes_ += n;
+    if (unsent_bytes_ > 2 * down_->marks.high)
+      throw std::length_error("written past twice the high mark without waiting for room");
+    return unsent_.push(std::move(m));
+  }
+  down_->down.add(n);
+  m->bytes = for_loop_of(*below_, std::move(m->bytes));
+  put(*below_, std::move(m));
+}
+
+void layer_actor::close_below(ended_by how) {
+  if (!below_) return;
+  auto m = std::make_unique<message>(verb::close);
+  m->how = how;
+  if (unsent_) return unsent_.push(std::move(m));
+  put(*below_, std::move(m));
+}
+
+void layer_actor::put_above(verb v, ended_by how) {
+  if (!above_) return;
+  auto m = std::make_unique<message>(v);
+  m->how = how;
+  put(*above_, std::move(m));
+}
+void layer_actor::put_below(verb v, ended_by how) {
+  if (!below_) return;
+  auto m = std::make_unique<message>(v);
+  m->how = how;
+  put(*below_, std::move(m));
+}
+
+void layer_actor::took_below(std::uint32_t n) {
+  if (down_ && down_->up.take(n, down_->marks, down_->two_loops)) put_below(verb::resume_in);
+}
+void layer_actor::took_above(std::uint32_t n) {
+  if (up_ && up_->down.take(n, up_->marks, up_->two_loops)) put_above(verb::resume_out);
+}
+
+void layer_actor::over(how h, std::exception_ptr e) {
+  if (dead_) return;
+  on_over();
+  in_.clear();
+  unsent_.clear();
+  rest_.clear();
+  finish(h, std::move(e));
+  if (auto* b = std::exchange(below_, nullptr)) caf::intrusive_ptr_release(b->ctrl());
+  if (auto* a = std::exchange(above_, nullptr)) caf::intrusive_ptr_release(a->ctrl());
+}
+
+} // namespace creche::internal

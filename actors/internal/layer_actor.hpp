@@ -1,0 +1,159 @@
+// layer_actor.hpp: a layer of a stack: a protocol to the layer below, a transport to the one above.
+//
+// Neighbours speak by letters only: a layer knows an address and shares the link's gauges, and is
+// entered from one place, its own turn. The default handlers forward, with flow control.
+//
+//   upward (facts):    attached  established  received -> take  eof  resume_out  lost
+//   downward (orders): write  finish  close  abort  resume_in  drain
+#pragma once
+
+#include "actors/close_record.hpp"
+#include "actors/hold.hpp"
+#include "actors/internal/link.hpp"
+#include "runtime/internal/child_actor.hpp"
+#include "runtime/slice.hpp"
+
+#include <memory>
+
+namespace creche::internal {
+
+class layer_actor;
+class stack_actor;
+
+enum class verb : std::uint8_t {
+  established, // up: bytes can flow
+  received,    // up: bytes
+  eof,         // up: no more of them
+  resume_out,  // up: there is room again
+  lost,        // up: the transport is gone; with how
+  write,       // down: bytes
+  close,       // down: flush, then end
+  abort,       // down: end now
+  resume_in,   // down: there is room again
+  drain,       // to the top: finish what is in hand, then close
+};
+
+/// One pooled letter for all of it; passed on as it is, so forwarding allocates nothing.
+struct message final : letter, detail::pooled {
+  internal::verb verb;
+  ended_by how = ended_by::clean;
+  bool owed = false; // forwarded: still on the gauge of the link above
+  slice bytes;
+
+  explicit message(internal::verb v, slice b = {}) noexcept;
+};
+using message_ptr = std::unique_ptr<message>;
+
+/// Messages that a layer keeps, in order.
+class message_queue {
+public:
+  message_queue() = default;
+  message_queue(const message_queue&) = delete;
+  ~message_queue() { clear(); }
+  explicit operator bool() const noexcept { return bool(list_); }
+  const message* front() const noexcept { return static_cast<const message*>(list_.head); }
+  message* front() noexcept { return static_cast<message*>(list_.head); }
+  static message* next(message* m) noexcept { return static_cast<message*>(m->letter::next); }
+  void push(message_ptr m) noexcept { list_.push(*m.release()); }
+  void push_front(message_ptr m) noexcept { list_.push_front(*m.release()); }
+  message_ptr pop() noexcept { return message_ptr(static_cast<message*>(list_.pop())); }
+  void clear() noexcept {
+    while (pop()) {}
+  }
+
+private:
+  letter_list list_;
+};
+
+/// What a layer says of the bytes it was shown.
+struct take {
+  std::uint32_t used = 0; ///< so many at the front are needed no more
+};
+
+class layer_actor : public child_actor, protected holds {
+public:
+  /// Unused bytes that a layer may leave lying before it has failed.
+  static constexpr std::uint32_t most_unused = 64 * 1024;
+
+  layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s);
+  ~layer_actor() override;
+
+  /// Before the start: `upper` is above us.
+  void join(layer_actor& upper);
+
+  const char* name() const override { return "layer"; }
+  void describe(const tree_sink&) const override;
+
+protected:
+  friend struct message;
+  // ---- facts from below
+  /// Shows what came and was not used yet. Called again while something is used and something is
+  /// left; the rest is shown again with the next bytes.
+  virtual take received(const slice& in);
+  virtual void eof() { put_above(verb::eof); }
+  virtual void established() { put_above(verb::established); }
+  virtual void lost(ended_by how);
+  /// The layer below takes bytes again.
+  virtual void resume_out();
+  // ---- orders from above
+  virtual void write(message_ptr m);
+  virtual void close(ended_by how);
+  virtual void abort() { put_below(verb::abort); }
+  virtual void resume_in();
+  virtual void drain() { put_below(verb::drain); }
+
+  void on_start() override;
+  void on_cancel() override;
+  void on_throw(std::exception_ptr e) override { over(how::failed, std::move(e)); }
+  virtual void attached() {}
+  /// What must go before the last turn: references that may lead back to us.
+  virtual void on_over() noexcept {}
+
+  // ---- what a layer does
+  /// Bytes upward; counted when sent. REQUIRES: a layer above.
+  void send_up(slice b);
+  /// Bytes downward; accepted also while there is no room: who goes on past twice the high mark
+  /// fails.
+  void write_below(slice b);
+  bool room_above() noexcept { return !above_ || up_->up.room(up_->marks); }
+  bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
+  /// Not shown any bytes until the hold is released.
+  hold pause_in(std::string_view why) noexcept { return hold(*this, why); }
+  /// Shows what is there; after a change that makes received() give another answer.
+  void look_again() noexcept;
+  bool all_shown() const noexcept { return !in_ && rest_.empty(); }
+  void drop_input() noexcept;
+  void close_below(ended_by how);
+  /// This layer is over. No handler is called after this.
+  void over(how h = how::completed, std::exception_ptr e = nullptr);
+
+  void put_above(verb v, ended_by how = ended_by::clean);
+  void put_below(verb v, ended_by how = ended_by::clean);
+  bool has_above() const noexcept { return above_ != nullptr; }
+  bool has_below() const noexcept { return below_ != nullptr; }
+  stack_actor& stack() const noexcept { return stack_; }
+
+  /// The receiver's side of the link above: bytes that we need no more.
+  void took_above(std::uint32_t n);
+
+private:
+  void open(message_ptr m);
+  void show();
+  void took_below(std::uint32_t n);
+  void released() noexcept override { look_again(); }
+  static void put(resident& to, message_ptr m) { to.send(*m.release()); }
+  slice for_loop_of(resident& to, slice b) const;
+
+  stack_actor& stack_;
+  resident* below_ = nullptr; // addresses: one reference each, until we are over
+  resident* above_ = nullptr;
+  link_ref down_, up_;
+  message_queue in_;     // came, not shown
+  message_queue unsent_; // forwarded downward once there is room
+  receive_buffer rest_;  // shown, not used
+  std::uint32_t unsent_bytes_ = 0;
+  bool looking_ = false, eof_came_ = false, eof_told_ = false, rest_is_news_ = false,
+       showing_ = false;
+};
+
+} // namespace creche::internal

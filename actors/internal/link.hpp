@@ -1,0 +1,88 @@
+// link.hpp: what two neighbours of a stack share: one gauge per direction, nothing else.
+//
+// Bytes are counted from the time they are sent until the receiver needs them no more, wherever
+// they lie meanwhile, in a mailbox or in a buffer: that is what bounds memory. Every counter has one
+// writer, so the two may live on two loops.
+#pragma once
+
+#include "runtime/pool.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace creche::internal {
+
+struct marks {
+  std::uint32_t high = 64 * 1024; ///< at so many bytes the sender stops
+  std::uint32_t low = 16 * 1024;  ///< at so few it is told to go on
+};
+
+/// One direction of a link.
+class gauge {
+public:
+  // ---- the sender's side
+  void add(std::uint32_t n) noexcept {
+    sent_.store(sent_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::uint64_t in_flight() const noexcept {
+    return sent_.load(std::memory_order_relaxed) - taken_.load(std::memory_order_acquire);
+  }
+  /// False: the receiver will send one resume letter when it is down to the low mark.
+  bool room(const marks& m) noexcept {
+    if (in_flight() < m.high) return true;
+    waiting_.store(true); // seq_cst: before the second look
+    return in_flight() < m.high && waiting_.exchange(false);
+  }
+  // ---- the receiver's side
+  /// True: the sender waits, and now it is to be told.
+  bool take(std::uint32_t n, const marks& m, bool two_loops) noexcept {
+    taken_.store(taken_.load(std::memory_order_relaxed) + n, std::memory_order_release);
+    if (two_loops) std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!waiting_.load(std::memory_order_relaxed) || in_flight() > m.low) return false;
+    return waiting_.exchange(false);
+  }
+
+private:
+  std::atomic<std::uint64_t> sent_{0};  // written by the sender
+  std::atomic<std::uint64_t> taken_{0}; // written by the receiver
+  std::atomic<bool> waiting_{false};
+};
+
+struct stack_link : detail::pooled {
+  gauge up, down;
+  internal::marks marks;
+  bool two_loops = false;
+  std::atomic<std::uint32_t> refs{1};
+
+  void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept {
+    if (refs.load(std::memory_order_acquire) == 1
+        || refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
+  }
+};
+
+/// One end's share of a link.
+class link_ref {
+public:
+  link_ref() noexcept = default;
+  explicit link_ref(stack_link* l) noexcept : link_(l) {} // takes over one reference
+  link_ref(const link_ref& o) noexcept : link_(o.link_) {
+    if (link_) link_->hold();
+  }
+  link_ref(link_ref&& o) noexcept : link_(std::exchange(o.link_, nullptr)) {}
+  link_ref& operator=(link_ref o) noexcept {
+    std::swap(link_, o.link_);
+    return *this;
+  }
+  ~link_ref() {
+    if (link_) link_->drop();
+  }
+  stack_link* operator->() const noexcept { return link_; }
+  explicit operator bool() const noexcept { return link_ != nullptr; }
+
+private:
+  stack_link* link_ = nullptr;
+};
+
+} // namespace creche::internal

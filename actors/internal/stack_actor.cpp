@@ -1,0 +1,40 @@
+#include "actors/internal/stack_actor.hpp"
+
+#include "runtime/internal/task_actor.hpp"
+
+namespace creche::internal {
+
+namespace {
+const child_rules layer_rules{.significant = true};
+const child_rules task_rules{};
+} // namespace
+
+stack_actor::stack_actor(caf::actor_config& cfg, child_record* r)
+    : nursery_actor(cfg, r, nursery_rules{}) {}
+
+void stack_actor::on_start() {
+  build(); // all are made and joined before the first one starts
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    add(layers_[i]->record(), layers_[i], layer_rules);
+}
+
+void stack_actor::on_stop() {
+  if (!layers_.empty() && layers_.back() && !layers_.back()->dead())
+    layers_.back()->send(*std::make_unique<message>(verb::drain).release());
+  else
+    stop_all();
+}
+
+void stack_actor::on_forget(child_record& r) {
+  for (auto& l : layers_)
+    if (l && l->record() == &r) l = nullptr;
+}
+
+void stack_actor::run_task(std::string_view label, const detail::call_ops& ops, void* call) {
+  if (phase() != nursery_state::phase::open) return; // its requester is about to end as well
+  auto* r = make_record();
+  r->label = label;
+  add(r, make_task(home_, r, ops, call), task_rules);
+}
+
+} // namespace creche::internal

@@ -1,0 +1,67 @@
+// stack_actor.hpp: a stack is the nursery of its layers and of the tasks that serve them.
+//
+// One layer's end ends the stack: tasks first, then the layers, top first. Memory of a layer stays
+// as long as a neighbour may write to it.
+#pragma once
+
+#include "actors/internal/layer_actor.hpp"
+#include "runtime/internal/nursery_actor.hpp"
+
+#include <array>
+
+namespace creche::internal {
+
+/// What a listener counts of its connections; any thread.
+struct connection_counters {
+  std::atomic<std::uint64_t> accepted{0}, requests{0}, refused_requests{0}, failed_requests{0};
+  std::array<std::atomic<std::uint64_t>, ended_by_kinds> closed{};
+
+  void note_closed(ended_by h) noexcept {
+    closed[std::size_t(h)].fetch_add(1, std::memory_order_relaxed);
+  }
+};
+
+class stack_actor : public nursery_actor {
+public:
+  stack_actor(caf::actor_config& cfg, child_record* r);
+
+  std::string_view kind() const noexcept override { return "stack"; }
+
+  /// Runs a callable as a child of the stack; told by letter, from any layer on any loop.
+  template <class F> void start_task(std::string_view label, F f);
+
+protected:
+  /// Makes the layers, lowest first, with add_layer. Home thread, in the first turn.
+  virtual void build() = 0;
+  /// A layer above those added before; on `where`, or on our loop.
+  template <class L, class... A> L& add_layer(std::string_view label, loop* where, A&&... a) {
+    auto* r = make_record();
+    r->label = label;
+    r->place = where ? where : &home_;
+    auto* l = make_resident<L>(*r->place, r, *this, std::forward<A>(a)...);
+    if (!layers_.empty()) layers_.back()->join(*l);
+    layers_.push_back(l);
+    return *l;
+  }
+  void on_start() override;
+  void on_stop() override; // drain: the top layer finishes what it has in hand
+  void on_forget(child_record& r) override;
+
+private:
+  template <class F> struct task_note {
+    std::string_view label;
+    F f;
+    void operator()(resident& r) {
+      static_cast<stack_actor&>(r).run_task(label, detail::call_ops_of<F>, &f);
+    }
+  };
+  void run_task(std::string_view label, const detail::call_ops& ops, void* call);
+
+  std::vector<layer_actor*> layers_; // bottom first; null once ended
+};
+
+template <class F> void stack_actor::start_task(std::string_view label, F f) {
+  tell<task_note<F>, lane::data>(*this, label, std::move(f));
+}
+
+} // namespace creche::internal

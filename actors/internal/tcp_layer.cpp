@@ -1,0 +1,263 @@
+#include "actors/internal/tcp_layer.hpp"
+
+#include "runtime/internal/tree_sink.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace creche::internal {
+
+namespace {
+
+constexpr std::uint32_t least_room = 4096; // for one receive
+constexpr int most_pieces = 64;            // of one send
+
+// asio recycles a handler's memory only inside io_context::run; ours come from the pool.
+template <class T> struct pool_allocator {
+  using value_type = T;
+  pool_allocator() = default;
+  template <class U> pool_allocator(const pool_allocator<U>&) noexcept {}
+  T* allocate(std::size_t n) { return static_cast<T*>(detail::pool::take(n * sizeof(T))); }
+  void deallocate(T* p, std::size_t n) noexcept { detail::pool::give(p, n * sizeof(T)); }
+  bool operator==(const pool_allocator&) const noexcept { return true; }
+};
+
+} // namespace
+
+struct tcp_layer::waiter {
+  tcp_layer* self;
+  want what;
+  using allocator_type = pool_allocator<void*>;
+  allocator_type get_allocator() const noexcept { return {}; }
+  void operator()(asio::error_code e) const { self->woke(e, what); }
+};
+
+tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
+                     connection_counters& counters, const tcp_limits& limits)
+    : layer_actor(cfg, r, s), fd_(fd), counters_(counters), limits_(limits) {
+  fire = [](timer& t) { static_cast<tcp_layer&>(t).timed_out(); };
+}
+
+tcp_layer::~tcp_layer() {
+  if (!socket_ && fd_ >= 0) ::close(fd_); // never attached
+}
+
+void tcp_layer::attached() {
+  asio::error_code e;
+  socket_.emplace(home_.io().get_executor());
+  socket_->assign(asio::ip::tcp::v6(), fd_, e); // the family is not looked at for a given socket
+  if (e) throw std::system_error(e, "tcp");
+  const int one = 1;
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  put_above(verb::established);
+  arm(want::read);
+}
+
+void tcp_layer::describe(const tree_sink& out) const { out.detail("fd " + std::to_string(fd_)); }
+
+// ---- turns
+
+std::size_t tcp_layer::turn(std::size_t budget) {
+  if (!dead_) {
+    if (broken_) end_as(how_);
+    if (std::exchange(late_, false) && !dead_) end_as(ended_by::timeout);
+    if (std::exchange(half_close_, false) && !dead_) half_close();
+    if (std::exchange(readable_, false) && !dead_) {
+      if (lingering_)
+        read_and_forget();
+      else
+        read();
+    }
+    if (std::exchange(writable_, false) && !dead_) home_.dirty(*this);
+  }
+  return layer_actor::turn(budget);
+}
+
+void tcp_layer::woke(asio::error_code e, want w) {
+  --ops_;
+  waits_[int(w)] = false;
+  if (dead_) {
+    if (!ops_ && parting_) layer_actor::let_go();
+    return;
+  }
+  if (e)
+    return broken(e.value());
+  if (w == want::write)
+    writable_ = true;
+  else
+    readable_ = true; // an error is read as such
+  wake_up();
+}
+
+void tcp_layer::arm(want w) {
+  if (std::exchange(waits_[int(w)], true)) return;
+  ++ops_;
+  const auto type = w == want::read    ? socket::wait_read
+                    : w == want::write ? socket::wait_write
+                                       : socket::wait_error;
+  socket_->async_wait(type, waiter{this, w});
+}
+
+void tcp_layer::let_go() {
+  if (ops_)
+    parting_ = true;
+  else
+    layer_actor::let_go();
+}
+
+// ---- in
+
+void tcp_layer::read() {
+  if (eof_ || closing_) return;
+  if (!room_above()) {
+    held_ = true;
+    return arm(want::error); // deaf to bytes, not to a reset
+  }
+  const auto room = slab_cursor::for_input().room(least_room);
+  const auto n = ::recv(fd_, room.data(), room.size(), 0);
+  if (n > 0) {
+    send_up(slab_cursor::for_input().cut(std::uint32_t(n)));
+    if (std::size_t(n) == room.size()) { // perhaps more: in a later turn
+      readable_ = true;
+      home_.schedule(*this);
+    } else {
+      arm(want::read);
+    }
+  } else if (n == 0) {
+    eof_ = true;
+    put_above(verb::eof);
+  } else if (errno == EAGAIN || errno == EINTR) {
+    arm(want::read);
+  } else {
+    end_as(ended_by::reset);
+  }
+}
+
+void tcp_layer::resume_in() {
+  if (std::exchange(held_, false)) read();
+}
+
+void tcp_layer::read_and_forget() {
+  const auto room = slab_cursor::for_input().room(least_room);
+  const auto n = ::recv(fd_, room.data(), room.size(), 0);
+  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return arm(want::read);
+  end_as(how_);
+}
+
+// ---- out
+
+void tcp_layer::write(message_ptr m) {
+  if (closing_) return took_above(m->bytes.size());
+  out_.push(std::move(m));
+  home_.dirty(*this);
+}
+
+void tcp_layer::close(ended_by how) {
+  if (std::exchange(closing_, true)) return;
+  how_ = how;
+  home_.dirty(*this);
+}
+
+void tcp_layer::flush() {
+  if (dead_ || broken_ || waits_[int(want::write)]) return;
+  std::uint32_t sent = 0;
+  while (out_) {
+    iovec pieces[most_pieces];
+    int n = 0;
+    std::size_t total = 0;
+    for (auto* m = out_.front(); m && n < most_pieces; m = message_queue::next(m), ++n) {
+      const auto v = m->bytes.view();
+      pieces[n] = {const_cast<char*>(v.data()), v.size()};
+      total += v.size();
+    }
+    msghdr h{};
+    h.msg_iov = pieces;
+    h.msg_iovlen = std::size_t(n);
+    const auto k = n == 1 ? ::send(fd_, pieces[0].iov_base, total, MSG_NOSIGNAL)
+                          : ::sendmsg(fd_, &h, MSG_NOSIGNAL);
+    if (k < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return broken(errno);
+      arm(want::write);
+      break;
+    }
+    sent += std::uint32_t(k);
+    for (auto left = std::size_t(k); out_;) {
+      auto& b = out_.front()->bytes;
+      if (left < b.size()) {
+        b.skip(left);
+        break;
+      }
+      left -= b.size();
+      out_.pop();
+      if (!left && !(out_ && out_.front()->bytes.empty())) break;
+    }
+    if (std::size_t(k) < total) {
+      arm(want::write);
+      break;
+    }
+  }
+  if (sent) {
+    progress_ = home_.burst_time();
+    took_above(sent);
+  }
+  if (waits_[int(want::write)] && !armed()) {
+    progress_ = home_.burst_time();
+    home_.arm(*this, later(progress_, limits_.write_stall));
+  }
+  if (closing_ && !out_ && !lingering_) {
+    half_close_ = true; // in a turn: a flush ends nobody
+    wake_up();
+  }
+}
+
+// Our side is said. A socket closed with unread bytes would be reset, and the peer might lose the
+// answer that it has not read yet: so its end, or a short while, is waited for.
+void tcp_layer::half_close() {
+  if (eof_ || ::shutdown(fd_, SHUT_WR) != 0) return end_as(how_);
+  lingering_ = true;
+  drop_input();
+  home_.disarm(*this);
+  home_.arm(*this, later(home_.now(), limits_.linger));
+  readable_ = false;
+  read_and_forget();
+}
+
+void tcp_layer::broken(int) noexcept {
+  broken_ = true;
+  how_ = ended_by::reset;
+  wake_up();
+}
+
+// Compared on fire, not armed again for every byte.
+void tcp_layer::timed_out() {
+  if (dead_) return;
+  if (lingering_) {
+    late_ = true;
+    return wake_up();
+  }
+  if (!waits_[int(want::write)]) return; // all was sent meanwhile
+  const auto stalled_at = later(progress_, limits_.write_stall);
+  if (home_.now() < stalled_at) return home_.arm(*this, stalled_at);
+  late_ = true;
+  wake_up();
+}
+
+void tcp_layer::end_as(ended_by h) {
+  if (dead_) return;
+  counters_.note_closed(lingering_ ? how_ : h);
+  home_.disarm(*this);
+  home_.clean(*this);
+  out_.clear();
+  if (socket_) {
+    asio::error_code e;
+    socket_->close(e); // waits end with an error, soon
+  }
+  over();
+}
+
+} // namespace creche::internal

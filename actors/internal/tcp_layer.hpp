@@ -1,0 +1,69 @@
+// tcp_layer.hpp: the transport: a connected TCP socket as the lowest layer of a stack.
+//
+// asio's completion handlers only mark and wake; everything happens in the actor's turn: one
+// non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one gathered
+// send at the end of the loop's burst. A closed socket is told to the stack only when asio holds no
+// operation of it.
+#pragma once
+
+#include "actors/internal/stack_actor.hpp"
+
+#include <asio/ip/tcp.hpp>
+
+namespace creche::internal {
+
+struct tcp_limits {
+  clock_duration write_stall = std::chrono::seconds(30); ///< no byte taken by the kernel: abort
+  clock_duration linger = std::chrono::seconds(2); ///< after our end, for the peer's
+};
+
+class tcp_layer final : public layer_actor, public flushable, timer {
+public:
+  tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
+            connection_counters& counters, const tcp_limits& limits);
+  ~tcp_layer() override;
+
+  const char* name() const override { return "tcp"; }
+  std::string_view kind() const noexcept override { return "tcp"; }
+  void describe(const tree_sink&) const override;
+  std::size_t turn(std::size_t budget) override;
+  void flush() override;
+
+private:
+  using socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
+  struct waiter;
+  enum class want : std::uint8_t { read, write, error };
+
+  void attached() override;
+  void write(message_ptr m) override;
+  void close(ended_by how) override;
+  void abort() override { end_as(ended_by::local); }
+  void resume_in() override;
+  void drain() override { close(ended_by::clean); }
+  void on_cancel() override { end_as(ended_by::local); }
+  void let_go() override;
+
+  void arm(want w);
+  void woke(asio::error_code e, want w);
+  void read();
+  void read_and_forget();
+  void half_close();
+  void broken(int error) noexcept; // outside a turn: marks
+  void end_as(ended_by how);
+  void timed_out();
+
+  int fd_;
+  std::uint8_t ops_ = 0;
+  bool readable_ = false, writable_ = false;
+  bool waits_[3] = {};
+  bool eof_ = false, closing_ = false, lingering_ = false, held_ = false, parting_ = false;
+  bool broken_ = false, half_close_ = false, late_ = false, cancelled_ = false;
+  ended_by how_ = ended_by::clean;
+  connection_counters& counters_;
+  const tcp_limits& limits_;
+  time_point progress_{};
+  message_queue out_;
+  std::optional<socket> socket_;
+};
+
+} // namespace creche::internal
