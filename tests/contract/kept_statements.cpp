@@ -1,0 +1,242 @@
+// kept_statements.cpp: statements with an await in them that every supported compiler carries.
+#include "tests/contract/subject.hpp"
+
+#include <stdexcept>
+
+using namespace creche;
+using contract::counted;
+using contract::expect;
+using contract::long_text;
+
+namespace {
+
+task<std::size_t> number(std::size_t n) {
+  co_await checkpoint();
+  co_return n;
+}
+
+task<std::string> text(counted c, std::size_t length) {
+  co_await checkpoint();
+  co_return c.text().substr(0, 0) + long_text(length);
+}
+
+task<> fail(counted) {
+  co_await checkpoint();
+  throw std::runtime_error(long_text(60));
+}
+
+task<> fail_at_once(counted) {
+  throw std::runtime_error(long_text(60));
+  co_return;
+}
+
+class noting {
+public:
+  noting(std::string& notes, char letter) noexcept : notes_(notes), letter_(letter) {}
+  noting(const noting&) = delete;
+  noting& operator=(const noting&) = delete;
+  ~noting() { notes_ += letter_; }
+
+private:
+  std::string& notes_;
+  char letter_;
+};
+
+class service {
+public:
+  task<std::size_t> ask(counted question) {
+    co_await checkpoint();
+    co_return question.size() + name_.size();
+  }
+
+private:
+  counted name_;
+};
+
+} // namespace
+
+CONTRACT_FORM(operators_with_an_await_on_both_sides) {
+  expect(co_await number(1) + co_await number(2) == 3);
+  std::size_t sum = 1;
+  sum += co_await number(2);
+  expect(sum == 3);
+}
+
+CONTRACT_FORM(logical_operators) {
+  expect((co_await number(1) && co_await number(0)) || co_await number(1));
+  expect(!(co_await number(0) && co_await number(1)));
+}
+
+CONTRACT_FORM(conditions) {
+  counted c;
+  if (co_await number(1))
+    expect(true);
+  else
+    expect(false);
+  switch (co_await number(3)) {
+  case 3: break;
+  default: expect(false);
+  }
+}
+
+CONTRACT_FORM(if_with_initialiser) {
+  if (auto s = co_await text(counted(), 41); !s.empty()) {
+    co_await checkpoint();
+    expect(s.size() == 41);
+  } else {
+    expect(false);
+  }
+}
+
+CONTRACT_FORM(if_in_place_of_a_ternary) {
+  for (const bool ask : {true, false}) {
+    std::string s;
+    if (ask)
+      s = co_await text(counted(), 40);
+    else
+      s = long_text(40);
+    co_await checkpoint();
+    expect(s.size() == 40);
+  }
+}
+
+CONTRACT_FORM(while_with_an_await) {
+  std::size_t left = 3;
+  while (co_await number(left) > 0) {
+    counted c;
+    if (left == 2) {
+      --left;
+      continue;
+    }
+    co_await checkpoint();
+    --left;
+  }
+  for (;;) {
+    counted c;
+    if (co_await number(1)) break;
+  }
+}
+
+CONTRACT_FORM(range_for_over_a_named_container) {
+  const std::vector<std::string> v{long_text(40), long_text(41)};
+  std::size_t sum = 0;
+  for (const auto& s : v) sum += co_await number(s.size());
+  expect(sum == 81);
+}
+
+CONTRACT_FORM(range_for_over_an_awaited_container) {
+  const auto many = []() -> task<std::vector<counted>> {
+    co_await checkpoint();
+    co_return std::vector<counted>(2);
+  };
+  std::size_t sum = 0;
+  for (const auto& c : co_await many()) sum += co_await number(c.size());
+  expect(sum == 80);
+}
+
+CONTRACT_FORM(range_for_over_numbers) {
+  std::size_t sum = 0;
+  for (const std::size_t n : {1, 2, 3}) sum += co_await number(n);
+  expect(sum == 6);
+}
+
+CONTRACT_FORM(container_filled_one_by_one) {
+  std::vector<std::string> v;
+  v.reserve(2);
+  v.push_back(co_await text(counted(), 40));
+  v.emplace_back(co_await text(counted(), 41));
+  co_await checkpoint();
+  expect(v[0].size() + v[1].size() == 81);
+}
+
+CONTRACT_FORM(result_put_into_an_optional) {
+  std::optional<std::string> o;
+  o.emplace(co_await text(counted(), 40));
+  co_await checkpoint();
+  expect(o->size() == 40);
+}
+
+CONTRACT_FORM(named_result_taken_apart) {
+  const auto both = []() -> task<std::pair<counted, int>> {
+    co_await checkpoint();
+    co_return std::pair(counted(), 2);
+  };
+  auto result = co_await both();
+  auto& [c, n] = result;
+  co_await checkpoint();
+  expect(c.size() == 40 && n == 2);
+}
+
+CONTRACT_FORM(exception_out_of_an_await) {
+  for (const bool at_once : {true, false}) {
+    std::size_t caught = 0;
+    counted before;
+    try {
+      counted inside;
+      if (at_once)
+        co_await fail_at_once(counted());
+      else
+        co_await fail(counted());
+      expect(false);
+    } catch (const std::runtime_error& e) {
+      caught = std::string(e.what()).size();
+    }
+    co_await checkpoint();
+    expect(caught == 60 && before.size() == 40);
+  }
+}
+
+CONTRACT_FORM(exception_through_scopes) {
+  bool caught = false;
+  try {
+    co_await with_nursery([](nursery&) -> task<> {
+      counted inside;
+      co_await fail(counted());
+    });
+  } catch (const std::runtime_error&) {
+    caught = true;
+  }
+  expect(caught);
+}
+
+CONTRACT_FORM(task_made_first_awaited_next) {
+  counted local;
+  auto t = text(counted(), 40);
+  co_await checkpoint();
+  expect((co_await std::move(t)).size() == 40);
+}
+
+CONTRACT_FORM(task_never_awaited) {
+  auto t = text(counted(), 40);
+  co_await checkpoint();
+  expect(!t.frame().done());
+}
+
+CONTRACT_FORM(locals_die_innermost_first) {
+  std::string notes;
+  {
+    noting a(notes, 'a');
+    co_await checkpoint();
+    {
+      noting b(notes, 'b');
+      co_await checkpoint();
+    }
+    noting c(notes, 'c');
+    co_await checkpoint();
+  }
+  expect(notes == "bca");
+}
+
+CONTRACT_FORM(member_function) {
+  service s;
+  expect(co_await s.ask(counted()) == 80);
+}
+
+CONTRACT_FORM(return_of_an_await) {
+  const auto pass_on = [](std::size_t n) -> task<std::string> {
+    co_return co_await text(counted(), n);
+  };
+  expect((co_await pass_on(40)).size() == 40);
+}
+
+int main(int argc, char** argv) { return contract::form::main(argc, argv); }

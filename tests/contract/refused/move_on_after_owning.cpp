@@ -1,0 +1,15 @@
+// refused by: g++ 1-12
+// says: give the lambda a name first (auto f = [..]..; co_await x(f);)
+#include "tests/contract/subject.hpp"
+
+using namespace creche;
+
+CONTRACT_FORM(move_on_after_owning) {
+  co_await move_on_after(std::chrono::seconds(1),
+                         [c = contract::counted()](cancel_scope&) -> task<> {
+                           co_await checkpoint();
+                           contract::expect(c.size() == 40);
+                         });
+}
+
+int main() { return contract::drive(move_on_after_owning); }

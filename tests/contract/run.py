@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Holds a compiler against creche's contract: which forms of co_await it carries.
+
+    tests/contract/run.py [--jobs N] [--only TEXT] COMPILER [FLAG...]
+    tests/contract/run.py g++ -O2
+    tests/contract/run.py clang++-19 -O1 -fsanitize=address
+
+kept_*.cpp    forms that creche promises: they work under every compiler and flag.
+refused/      forms that a compiler would break and the library refuses. The file says by which
+              compilers (`refused by: g++ 1-12`, or `all`) and what sentence the compiler's output
+              must contain (`says:`). Everywhere else the same file must compile and work.
+unguarded/    forms that a compiler breaks and that no library can see. `breaks on:` is held to be
+              true (under AddressSanitizer, where a break always shows), so that the list does not
+              outlive the bug; `may break on:` is not tried there. Everywhere else they work.
+
+Prints a line for each form; ends with 1 if there is a difference.
+"""
+
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+class Compiler:
+    def __init__(self, command, flags, scratch):
+        self.command, self.flags, self.scratch = command, flags, scratch
+        macros = dict(
+            line.split(" ", 2)[1:]
+            for line in self._run("-x", "c++", "-dM", "-E", "/dev/null").stdout.splitlines()
+            if line.startswith(("#define __clang_major__ ", "#define __GNUC__ "))
+        )
+        self.name = "clang" if "__clang_major__" in macros else "g++"
+        self.version = int(macros.get("__clang_major__", macros["__GNUC__"]))
+        self.sanitized = any(f.startswith("-fsanitize=") and "address" in f for f in flags)
+
+    def _run(self, *args):
+        return run([self.command, *args])
+
+    def meant_by(self, words):
+        """Is this one of the compilers in `g++ 1-12`, `all`, or nothing?"""
+        if words in (None, "all"):
+            return words == "all"
+        name, first, last = re.fullmatch(r"(\S+) (\d+)-(\d+)", words).groups()
+        return self.name == name and int(first) <= self.version <= int(last)
+
+    def check(self, source):
+        return self._run("-std=c++20", f"-I{ROOT}", "-fsyntax-only", str(source))
+
+    def build(self, source):
+        target = pathlib.Path(self.scratch) / f"{source.parent.name}_{source.stem}"
+        return target, self._run(
+            "-std=c++20", f"-I{ROOT}", *self.flags, str(source), "-o", str(target)
+        )
+
+
+def run(command):
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=300, errors="replace", check=False
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", "timed out")
+
+
+def marks(source):
+    """The `// key: value` lines that a form begins with."""
+    return dict(re.findall(r"(?m)^// ([a-z ]+): (.*)$", source.read_text()))
+
+
+def said(result):
+    """The line of an output that tells most."""
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    telling = [l for l in lines if "error" in l.lower() or "out of balance" in l]
+    return (telling or lines or [f"ended with {result.returncode}"])[0].strip()
+
+
+def row(name, good, text):
+    return name, good, text
+
+
+def works(compiler, source):
+    target, built = compiler.build(source)
+    if built.returncode:
+        return False, "does not compile: " + said(built)
+    ran = run([str(target)])
+    return ran.returncode == 0, "works" if ran.returncode == 0 else said(ran)
+
+
+def kept(compiler, source):
+    target, built = compiler.build(source)
+    if built.returncode:
+        return [row(source.stem, False, said(built))]
+    results = []
+    for form in run([str(target)]).stdout.split():
+        ran = run([str(target), form])
+        good = ran.returncode == 0
+        results.append(row(f"{source.stem}/{form}", good, "works" if good else said(ran)))
+    return results or [row(source.stem, False, "no forms")]
+
+
+def refused(compiler, source):
+    says = marks(source)
+    name = f"refused/{source.stem}"
+    if not compiler.meant_by(says["refused by"]):
+        return [row(name, *works(compiler, source))]
+    result = compiler.check(source)
+    if result.returncode == 0:
+        return [row(name, False, "compiles, but should be refused")]
+    if says["says"] not in result.stdout + result.stderr:
+        return [row(name, False, "refused without the sentence: " + said(result))]
+    return [row(name, True, "refused, with the sentence")]
+
+
+def unguarded(compiler, source):
+    says = marks(source)
+    name = f"unguarded/{source.stem}"
+    if compiler.meant_by(says.get("may break on")):
+        return [row(name, True, "may break, not tried")]
+    if not compiler.meant_by(says.get("breaks on")):
+        return [row(name, *works(compiler, source))]
+    if not compiler.sanitized:
+        return [row(name, True, "breaks, shown only under AddressSanitizer")]
+    good, text = works(compiler, source)
+    return [row(name, not good, "works now: correct its first line" if good else f"breaks: {text}")]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
+    parser.add_argument("--only", default="", help="only files whose name contains this")
+    parser.add_argument("compiler")
+    parser.add_argument("flags", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+
+    work = [(kept, f) for f in sorted(HERE.glob("kept_*.cpp"))]
+    work += [(refused, f) for f in sorted(HERE.glob("refused/*.cpp"))]
+    work += [(unguarded, f) for f in sorted(HERE.glob("unguarded/*.cpp"))]
+    work = [(how, f) for how, f in work if args.only in str(f.relative_to(HERE))]
+    if not work:
+        sys.exit(f"no file is called *{args.only}*")
+
+    differences = forms = 0
+    with tempfile.TemporaryDirectory(prefix="contract_") as scratch:
+        compiler = Compiler(args.compiler, args.flags, scratch)
+        print(f"{compiler.name} {compiler.version} {' '.join(args.flags)}", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            for rows in pool.map(lambda w: w[0](compiler, w[1]), work):
+                for name, good, text in rows:
+                    print(f"{'ok  ' if good else 'DIFF'} {name}: {text}", flush=True)
+                    forms += 1
+                    differences += not good
+    print(f"{forms} forms, {differences} differences")
+    sys.exit(1 if differences else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+// breaks on: g++ 1-12
+// instead: std::vector<..> v{..}; co_await f(std::move(v));
+#include "tests/contract/subject.hpp"
+
+using namespace creche;
+using contract::long_text;
+
+static task<std::size_t> count(std::vector<std::string> v) {
+  co_await checkpoint();
+  co_return v.size();
+}
+
+CONTRACT_FORM(braced_vector) {
+  contract::expect(co_await count({long_text(40), long_text(41)}) == 2);
+}
+
+int main() { return contract::drive(braced_vector); }
