@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 
 namespace creche::http1 {
 
 namespace {
 constexpr std::string_view version_form = "HTTP/d.d";
+constexpr std::string_view usual_end = "HTTP/1.1\r\n"; // of nearly every request line
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -76,6 +78,11 @@ gate::verdict gate::request_line(std::string_view in, const limits& l) noexcept 
       break;
     }
     case phase::version: {
+      if (version_seen_ == 0 && end - p >= std::ptrdiff_t(usual_end.size()) &&
+          std::memcmp(p, usual_end.data(), usual_end.size()) == 0) {
+        p += usual_end.size();
+        return line_over(p, in, l);
+      }
       const char want = version_form[version_seen_];
       if (want == 'd' ? !is_digit(*p) : *p != want) return refuse(stray(*p, errc::bad_version));
       ++p;
@@ -91,14 +98,18 @@ gate::verdict gate::request_line(std::string_view in, const limits& l) noexcept 
       break;
     default: // line_lf
       if (*p++ != '\n') return refuse(errc::bare_cr);
-      pos_ = static_cast<std::uint32_t>(p - base);
-      limit_ = pos_ + l.header_block;
-      phase_ = phase::field;
-      return fields(in, l);
+      return line_over(p, in, l);
     }
   }
   pos_ = static_cast<std::uint32_t>(p - base);
   return pos_ == limit_ ? refuse(errc::request_line_too_long) : verdict::incomplete;
+}
+
+gate::verdict gate::line_over(const char* end, std::string_view in, const limits& l) noexcept {
+  pos_ = static_cast<std::uint32_t>(end - in.data());
+  limit_ = pos_ + l.header_block;
+  phase_ = phase::field;
+  return fields(in, l);
 }
 
 gate::verdict gate::fields(std::string_view in, const limits& l) noexcept {

@@ -61,6 +61,7 @@ private:
 
   verdict request_line(std::string_view in, const limits& l) noexcept;
   verdict fields(std::string_view in, const limits& l) noexcept;
+  verdict line_over(const char* end, std::string_view in, const limits& l) noexcept;
   verdict refuse(errc e) noexcept;
 
   std::uint32_t pos_ = 0;   // judged so far

@@ -30,7 +30,14 @@ constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c
 
 // What a host may have besides letters and digits; a comma would be a list, an @ a userinfo.
 constexpr std::size_t longest_host = 1024;
-constexpr std::string_view host_marks = "-._~%!$&'()*+;=";
+constexpr table host_chars = [] {
+  table t{};
+  for (const char c : std::string_view{"-._~%!$&'()*+;=0123456789abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"})
+    t[static_cast<unsigned char>(c)] = true;
+  return t;
+}();
+bool is_host_char(char c) { return host_chars[static_cast<unsigned char>(c)]; }
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
@@ -127,13 +134,11 @@ bool is_host(std::string_view s) noexcept {
     if (host_end == std::string_view::npos) return false;
     const auto address = s.substr(1, host_end++ - 1);
     if (address.empty() || !std::all_of(address.begin(), address.end(), [](char c) {
-          return is_alnum(c) || c == ':' || host_marks.find(c) != std::string_view::npos;
+          return c == ':' || is_host_char(c);
         }))
       return false;
   } else {
-    while (host_end < s.size() &&
-           (is_alnum(s[host_end]) || host_marks.find(s[host_end]) != std::string_view::npos))
-      ++host_end;
+    while (host_end < s.size() && is_host_char(s[host_end])) ++host_end;
   }
   const auto rest = s.substr(host_end);
   return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
