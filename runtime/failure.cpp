@@ -77,7 +77,7 @@ struct failure::state {
 
 failure::failure(std::error_code code, std::string what, std::string path,
                  std::source_location where, std::vector<failure> causes)
-    : state_(std::make_shared<const state>(
+    : state_(detail::shared<state>::make<state>(
         state{code, std::move(what), std::move(path), where, std::move(causes), nullptr})) {}
 
 failure failure::from(std::exception_ptr error, std::string path, std::source_location where) {
@@ -106,7 +106,7 @@ failure failure::from(std::exception_ptr error, std::string path, std::source_lo
     s.what = "an exception that is no std::exception";
   }
   failure f;
-  f.state_ = std::make_shared<const state>(std::move(s));
+  f.state_ = detail::shared<state>::make<state>(std::move(s));
   return f;
 }
 
@@ -121,7 +121,7 @@ failure failure::because(failure cause) const {
   auto s = *state_;
   s.causes.push_back(std::move(cause));
   failure f;
-  f.state_ = std::make_shared<const state>(std::move(s));
+  f.state_ = detail::shared<state>::make<state>(std::move(s));
   return f;
 }
 
@@ -132,16 +132,22 @@ std::string failure::to_text() const {
 }
 std::string failure::to_json() const { return dump(json_of(*this)); }
 
-failure_group::failure_group(std::vector<failure> failures)
-    : failures_(std::make_shared<const std::vector<failure>>(std::move(failures))) {
-  const auto n = failures_->size();
+struct failure_group::state {
+  std::vector<failure> failures;
+  std::string what;
+};
+
+failure_group::failure_group(std::vector<failure> failures) {
+  const auto n = failures.size();
   std::string w = n == 1 ? "1 failure" : std::to_string(n) + " failures";
   if (n) {
-    const auto& first = failures_->front();
+    const auto& first = failures.front();
     w.append(": ").append(first.path()).append(": ").append(first.what());
   }
-  what_ = std::make_shared<const std::string>(std::move(w));
+  state_ = detail::shared<state>::make<state>(state{std::move(failures), std::move(w)});
 }
+std::span<const failure> failure_group::failures() const noexcept { return state_->failures; }
+const char* failure_group::what() const noexcept { return state_->what.c_str(); }
 std::string failure_group::to_text() const {
   std::string out;
   for (auto& f : failures()) print(out, f, 0);

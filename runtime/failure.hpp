@@ -5,8 +5,9 @@
 // Any thread.
 #pragma once
 
+#include "runtime/shared.hpp"
+
 #include <exception>
-#include <memory>
 #include <source_location>
 #include <span>
 #include <string>
@@ -48,7 +49,7 @@ public:
 private:
   failure() = default;
   struct state;
-  std::shared_ptr<const state> state_;
+  detail::shared<state> state_;
 };
 
 /// What a nursery throws when children or its body failed.
@@ -56,7 +57,7 @@ class failure_group final : public std::exception {
 public:
   explicit failure_group(std::vector<failure> failures);
 
-  std::span<const failure> failures() const noexcept { return *failures_; }
+  std::span<const failure> failures() const noexcept;
   /// The first exception of type E in the group, causes included, or null. It lives as long as
   /// the group.
   template <class E> const E* find() const {
@@ -72,7 +73,7 @@ public:
     });
     return hit;
   }
-  const char* what() const noexcept override { return what_->c_str(); }
+  const char* what() const noexcept override;
   std::string to_text() const;
   std::string to_json() const;
 
@@ -86,8 +87,8 @@ private:
   }
   template <class F> void visit(F f) const { walk(failures(), f); }
 
-  std::shared_ptr<const std::vector<failure>> failures_;
-  std::shared_ptr<const std::string> what_;
+  struct state;
+  detail::shared<state> state_;
 };
 
 /// Creche's own error codes.

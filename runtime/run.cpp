@@ -36,7 +36,7 @@ void log_report(const internal::report& r) {
 
 run_result::run_result(kind k, std::vector<failure> f, int signal, bool hurried)
     : kind_(k), hurried_(hurried), signal_(signal) {
-  if (!f.empty()) failures_ = std::make_shared<failure_group>(std::move(f));
+  if (!f.empty()) failures_.emplace(std::move(f));
 }
 
 int run_result::exit_code() const noexcept {

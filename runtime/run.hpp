@@ -7,7 +7,7 @@
 
 #include "runtime/nursery.hpp"
 
-#include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -37,7 +37,7 @@ public:
   run_result(kind k, std::vector<failure> f, int signal, bool hurried);
 
   run_result::kind how() const noexcept { return kind_; }
-  const failure_group* failures() const noexcept { return failures_.get(); }
+  const failure_group* failures() const noexcept { return failures_ ? &*failures_ : nullptr; }
   /// 0: completed, or drained after one signal. 1: failed. 128 + signal: cut short by a second one.
   int exit_code() const noexcept;
   /// For the end of main(): prints the failure chains on standard error; after a second signal ends
@@ -48,7 +48,7 @@ private:
   kind kind_;
   bool hurried_;
   int signal_;
-  std::shared_ptr<const failure_group> failures_;
+  std::optional<failure_group> failures_;
 };
 
 namespace detail {
@@ -62,7 +62,7 @@ run_result run_root(const run_options& o, root_body body, std::source_location w
 template <class F> root_body root_body_of(F& f) noexcept {
   static_assert(std::is_same_v<std::invoke_result_t<F&, nursery&>, task<>>,
                 "run wants a function of nursery& that returns task<>");
-  return {[](void* main, nursery& n) { return std::invoke(*static_cast<F*>(main), n); },
+  return {[](void* main, nursery& n) { return (*static_cast<F*>(main))(n); },
           const_cast<void*>(static_cast<const void*>(std::addressof(f)))};
 }
 

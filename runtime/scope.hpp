@@ -9,7 +9,6 @@
 #include "runtime/wheel.hpp"
 
 #include <utility>
-#include <variant>
 
 namespace creche {
 
@@ -53,7 +52,14 @@ template <class F> struct scope_body<F, true> {
   using type = std::invoke_result_t<F&, cancel_scope&>;
 };
 
-template <class T> using or_nothing = std::optional<std::conditional_t<std::is_void_v<T>, std::monostate, T>>;
+/// What a scope gives: the body's value or nothing; for a body without a value, whether it was
+/// completed.
+template <class T> struct or_nothing {
+  using type = std::optional<T>;
+};
+template <> struct or_nothing<void> {
+  using type = bool;
+};
 
 template <class F> class move_on_awaiter final : scope_with_deadline {
   static constexpr bool takes_scope = std::is_invocable_v<F&, cancel_scope&>;
@@ -71,11 +77,11 @@ public:
     else
       body_.begin(f_(), run_, as_boundary());
   }
-  or_nothing<value> await_resume() {
-    if (!body_) return std::nullopt;
+  typename or_nothing<value>::type await_resume() {
+    if (!body_) return {};
     if constexpr (std::is_void_v<value>) {
       body_.take();
-      return std::monostate{};
+      return true;
     } else {
       return body_.take();
     }
@@ -103,7 +109,7 @@ private:
 } // namespace detail
 
 /// Runs `f()` or `f(cancel_scope&)`, which returns task<T>, for at most `limit`: then its value, or
-/// nullopt if it was stopped. A limit of zero or less stops it at its first checkpoint. A stop that
+/// nullopt if it was stopped; for task<>, true or false. A limit of zero or less stops it at its first checkpoint. A stop that
 /// comes from further out passes through. The body is a checkpoint if it has one.
 template <class F> [[nodiscard]] auto move_on_after(clock_duration limit, F&& f) {
   CRECHE_NAME_IT(F);

@@ -10,7 +10,6 @@
 #include "runtime/frame.hpp"
 
 #include <optional>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
