@@ -192,7 +192,6 @@ start_awaiter_base::~start_awaiter_base() { ready_drop(slot_); }
 
 void start_awaiter_base::begin(void* storage) {
   if (run_.pending()) return run_.stop();
-  if (!spec_.plan_) throw std::invalid_argument("start_ready: the spec was used up");
   slot_ = new ready_slot;
   slot_->waiter = this;
   slot_->nursery = &nursery_;
@@ -200,7 +199,7 @@ void start_awaiter_base::begin(void* storage) {
   ready_hold(slot_); // the record's
   run_.wait(*this);
   try {
-    child_ = nursery_.start(std::move(spec_.plan_), slot_);
+    child_ = nursery_.start(std::unique_ptr<detail::plan>(spec_.release()), slot_);
   } catch (...) {
     run_.ready(*this);
     slot_->error = std::current_exception();

@@ -9,8 +9,7 @@
 #include "runtime/nursery_state.hpp"
 #include "runtime/task.hpp"
 
-#include <functional>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -20,6 +19,7 @@ namespace creche {
 namespace internal {
 class child_actor;
 class nursery_actor;
+struct child_access;
 struct child_record;
 } // namespace internal
 
@@ -109,6 +109,9 @@ public:
   virtual task<> body(ready_slot* slot) = 0;
   /// The actor of the next incarnation; the default makes a task around body().
   virtual internal::child_actor* make(internal::child_record& record);
+  /// No incarnation will come: drops the callable and what it owns, on the nursery's loop and not
+  /// where the last handle happens to die.
+  virtual void let_go() noexcept {}
 };
 
 template <class F, class... A> class task_plan final : public plan {
@@ -119,23 +122,29 @@ public:
                 "incarnation, with the spec's own copies as lvalues");
 
   template <class G, class... B> explicit task_plan(G&& f, B&&... b)
-      : f_(std::forward<G>(f)), args_(std::forward<B>(b)...) {
+      : call_(std::in_place, std::forward<G>(f), std::forward<B>(b)...) {
     wants_ready = with_ready;
   }
   task<> body([[maybe_unused]] ready_slot* slot) override {
     return std::apply(
         [&](auto&... a) {
           if constexpr (with_ready)
-            return std::invoke(f_, any_ready{slot}, a...);
+            return call_->f(any_ready{slot}, a...);
           else
-            return std::invoke(f_, a...);
+            return call_->f(a...);
         },
-        args_);
+        call_->args);
   }
+  void let_go() noexcept override { call_.reset(); }
 
 private:
-  F f_;
-  std::tuple<A...> args_;
+  struct call {
+    F f;
+    std::tuple<A...> args;
+    template <class G, class... B> explicit call(G&& g, B&&... b)
+        : f(std::forward<G>(g)), args(std::forward<B>(b)...) {}
+  };
+  std::optional<call> call_;
 };
 
 } // namespace detail
@@ -147,13 +156,16 @@ public:
   /// the arguments; `f(ready<R>, args...)` tells its starter when it is ready.
   template <class F, class... A>
   child_spec(std::string_view name, F f, A... args)
-      : plan_(std::make_unique<detail::task_plan<F, A...>>(std::move(f), std::move(args)...)) {
+      : plan_(new detail::task_plan<F, A...>(std::move(f), std::move(args)...)) {
     plan_->name = name;
   }
-  explicit child_spec(std::unique_ptr<detail::plan> p) noexcept : plan_(std::move(p)) {}
-  child_spec(child_spec&&) noexcept = default;
-  child_spec& operator=(child_spec&&) noexcept = default;
-  ~child_spec() = default;
+  explicit child_spec(detail::plan* p) noexcept : plan_(p) {} // takes it over
+  child_spec(child_spec&& o) noexcept : plan_(std::exchange(o.plan_, nullptr)) {}
+  child_spec& operator=(child_spec&& o) noexcept {
+    std::swap(plan_, o.plan_);
+    return *this;
+  }
+  ~child_spec() { delete plan_; }
 
   child_spec&& restart(creche::restart r) && { return plan_->rules.restart = r, std::move(*this); }
   child_spec&& backoff(creche::backoff b) && { return plan_->rules.backoff = b, std::move(*this); }
@@ -172,7 +184,8 @@ public:
 private:
   friend class nursery;
   friend class detail::start_awaiter_base;
-  std::unique_ptr<detail::plan> plan_;
+  detail::plan* release() noexcept { return std::exchange(plan_, nullptr); }
+  detail::plan* plan_; // null once used up
 };
 
 /// The logical child, across its restarts. Any thread.
@@ -200,11 +213,15 @@ public:
   class wait_op;
   /// Waits for the end of the logical child; returns nothing and never counts as catching its
   /// failure. Checkpoint.
-  wait_op wait() const noexcept;
+  /// Of a handle with a name only: `co_await n.start(…).wait()` would take an owning lambda through a
+  /// co_await expression, which g++ 12 destroys twice.
+  wait_op wait() const& noexcept;
+  wait_op wait() const&& = delete;
 
 private:
   friend class nursery;
   friend class internal::nursery_actor;
+  friend struct internal::child_access;
   explicit child(internal::child_record* r) noexcept : record_(r) {} // takes over one reference
   internal::child_record* record_ = nullptr;
 };
@@ -241,6 +258,6 @@ private:
   internal::child_record* record_; // kept by the handle until the await begins, then by the awaiter
 };
 
-inline child::wait_op child::wait() const noexcept { return wait_op(record_); }
+inline child::wait_op child::wait() const& noexcept { return wait_op(record_); }
 
 } // namespace creche

@@ -24,15 +24,16 @@ void boundary::cancel() noexcept {
   run->wake();
 }
 
-void task_run::look() noexcept {
-  pending_ = false;
-  for (auto* b = inner_; b; b = b->up) {
-    if (b->cancelled) {
-      pending_ = true;
-      return;
-    }
-    if (b->shield) return;
+bool boundary::pending_outside() const noexcept {
+  return !shield && task_run::pending_from(up);
+}
+
+bool task_run::pending_from(const boundary* innermost) noexcept {
+  for (auto* b = innermost; b; b = b->up) {
+    if (b->cancelled) return true;
+    if (b->shield) return false;
   }
+  return false;
 }
 
 void task_run::stop() noexcept {

@@ -60,6 +60,8 @@ struct boundary {
   void leave() noexcept;
   /// Idempotent, level-triggered. Home thread.
   void cancel() noexcept;
+  /// Something further out is cancelled, and no shield stands between.
+  bool pending_outside() const noexcept;
 
 protected:
   ~boundary() {
@@ -182,7 +184,8 @@ protected:
 
 private:
   friend struct boundary;
-  void look() noexcept; // recomputes pending_
+  static bool pending_from(const boundary* innermost) noexcept;
+  void look() noexcept { pending_ = pending_from(inner_); }
   void pass_on_cancel() noexcept;
   void unwind(boundary& to) noexcept;
 

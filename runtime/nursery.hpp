@@ -6,7 +6,7 @@
 
 #include "runtime/child.hpp"
 
-#include <memory>
+#include <optional>
 #include <source_location>
 #include <utility>
 
@@ -43,9 +43,9 @@ public:
     return std::apply(
         [&me](auto&... a) {
           if constexpr (std::is_invocable_v<F&, A&...>)
-            return std::invoke(me.f_, a...);
+            return me.f_(a...);
           else
-            return std::invoke(std::move(me.f_), std::move(a)...);
+            return std::move(me.f_)(std::move(a)...);
         },
         me.args_);
   }
@@ -103,10 +103,9 @@ public:
 
   /// Keeps a value alive until the last child has ended, and returns it.
   template <class T> T& keep(T value) {
-    auto box = std::make_shared<T>(std::move(value));
-    auto& kept = *box;
-    keep_box(std::move(box));
-    return kept;
+    auto* kept = new T(std::move(value));
+    keep_box(kept, [](void* p) { delete static_cast<T*>(p); });
+    return *kept;
   }
 
   /// Cancels the body and all children, at once. Idempotent.
@@ -123,7 +122,7 @@ private:
   template <class R> friend class detail::start_ready_op;
   explicit nursery(internal::nursery_actor& a) noexcept : actor_(a) {}
   child start_call(const detail::call_ops& ops, void* call);
-  void keep_box(std::shared_ptr<void> box);
+  void keep_box(void* value, void (*destroy)(void*)); // takes it over, also when it throws
   internal::nursery_actor& actor_;
 };
 
@@ -211,7 +210,7 @@ private:
   body_of<void> body_;
   std::exception_ptr unmade_;
   bool body_over_ = false;
-  std::unique_ptr<failure_group> failures_;
+  std::optional<failure_group> failures_;
 };
 
 template <class F> class nursery_awaiter final : nursery_scope {

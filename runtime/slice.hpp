@@ -38,11 +38,11 @@ struct slab {
 class slice {
 public:
   slice() noexcept = default;
-  slice(const slice& o) noexcept : slab_(o.slab_), at_(o.at_), size_(o.size_) {
+  slice(const slice& o) noexcept : slab_(o.slab_), size_(o.size_), at_(o.at_) {
     if (slab_) ++slab_->refs;
   }
   slice(slice&& o) noexcept
-      : slab_(std::exchange(o.slab_, nullptr)), at_(o.at_), size_(std::exchange(o.size_, 0)) {}
+      : slab_(std::exchange(o.slab_, nullptr)), size_(std::exchange(o.size_, 0)), at_(o.at_) {}
   slice& operator=(slice o) noexcept {
     std::swap(slab_, o.slab_);
     std::swap(at_, o.at_);
@@ -93,11 +93,13 @@ private:
   friend class slab_cursor;
   friend class receive_buffer;
   // takes over one reference
-  slice(detail::slab* s, const char* at, std::uint32_t n) noexcept : slab_(s), at_(at), size_(n) {}
+  slice(detail::slab* s, const char* at, std::uint32_t n) noexcept : slab_(s), size_(n), at_(at) {}
 
+  // Not two pointers side by side: in a coroutine's loop that assigns to an optional<slice>, g++
+  // 12.2 -O2 joins them into a vector and uses the values of the round before (its SLP vectorizer).
   detail::slab* slab_ = nullptr;
-  const char* at_ = nullptr;
   std::uint32_t size_ = 0;
+  const char* at_ = nullptr;
 };
 
 /// The slab at hand: room to write into, from which slices are cut. Starts over when nobody holds a

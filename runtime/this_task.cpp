@@ -1,5 +1,19 @@
 #include "runtime/this_task.hpp"
 
+#include "runtime/internal/loop.hpp"
+
+#include <stdexcept>
+
+namespace creche {
+
+time_point now() {
+  auto* l = internal::loop::current();
+  if (!l) throw std::logic_error("now(): this thread runs no loop; call it from a task");
+  return l->now();
+}
+
+} // namespace creche
+
 namespace creche::detail {
 
 sleep_awaiter::sleep_awaiter(task_run& r, time_point until) noexcept : run_(r), until_(until) {

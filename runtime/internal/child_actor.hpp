@@ -83,6 +83,11 @@ struct child_record : detail::pooled {
   void end_waits() noexcept;
 };
 
+/// From the public handle to what it stands for.
+struct child_access {
+  static child_record* record(const child& c) noexcept { return c.record_; }
+};
+
 class child_actor : public resident {
 public:
   child_actor(caf::actor_config& cfg, child_record* r);
@@ -100,6 +105,8 @@ public:
   how ended_how() const noexcept { return how_; }
   const std::exception_ptr& error() const noexcept { return error_; }
 
+  /// What CAF code knows this incarnation by. Home loop of the nursery.
+  virtual caf::actor as_caf() { return handle(); }
   /// What kind of child this is: "task", "nursery", "tcp", … Any thread.
   virtual std::string_view kind() const noexcept = 0;
   /// Adds to a node of the tree what is published. Any thread, under the home loop's tree lock.

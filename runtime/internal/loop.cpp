@@ -9,6 +9,9 @@
 namespace creche::internal {
 
 namespace {
+// Other threads only post; descriptors are touched by the loop's thread alone.
+constexpr int io_hint = ASIO_CONCURRENCY_HINT_UNSAFE_IO;
+
 std::uint64_t ticks(time_point t) noexcept { return std::uint64_t(t.time_since_epoch().count()); }
 } // namespace
 
@@ -50,7 +53,7 @@ struct loop::foreign final : runnable, detail::pooled {
 
 loop::loop(caf::actor_system& sys, const clock& time, unsigned index)
     : execution_unit(&sys), time_(time), index_(index), wheel_(ticks(time.now())),
-      io_(std::make_unique<asio::io_context>(1)), work_(io_->get_executor()),
+      io_(std::make_unique<asio::io_context>(io_hint)), work_(io_->get_executor()),
       burst_time_(time.now()) {}
 
 loop::~loop() {
@@ -60,7 +63,11 @@ loop::~loop() {
 
 void loop::release_leftovers() noexcept {
   auto* w = inbox_.exchange(nullptr, std::memory_order_acquire);
-  while (w) std::exchange(w, w->next)->fire(*w, false);
+  while (w) {
+    auto* next = w->next;
+    w->fire(*w, false);
+    w = next;
+  }
 }
 
 std::string_view loop::date_line() {
@@ -160,7 +167,12 @@ bool loop::pump() {
   turns_.store(turns_.load(std::memory_order_relaxed) + taken, std::memory_order_relaxed);
   crowd_.store(live_here_, std::memory_order_relaxed);
   flush_all();
-  return head_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr;
+  return has_work();
+}
+
+bool loop::poll() {
+  enter in(*this);
+  return io_->poll() > 0;
 }
 
 void loop::run() {
@@ -170,14 +182,13 @@ void loop::run() {
     const bool more = pump();
     if (asked && !more && live() == 0) break;
     if (asked && now().time_since_epoch().count() >= deadline_.load()) break;
-    if (more)
-      io_->poll();
-    else
-      sleep_or_poll();
+    if (!more) sleep();
+    io_->poll(); // after a sleep: the rest of what came with the first handler
   }
 }
-bool loop::sleep_or_poll() {
-  if (io_->poll()) return true;
+
+// Until there is something to do. What is ready already ends it at once.
+void loop::sleep() {
   asleep_.store(true);
   if (inbox_.load() == nullptr) {
     auto until = wheel_.bound();
@@ -191,7 +202,6 @@ bool loop::sleep_or_poll() {
     }
   }
   asleep_.store(false);
-  return false;
 }
 
 void loop::stop(clock_duration patience) noexcept {

@@ -109,6 +109,10 @@ public:
     tail_ = &r;
   }
   bool others_runnable() const noexcept { return head_ != nullptr; }
+  /// Something is left for pump().
+  bool has_work() const noexcept {
+    return head_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr;
+  }
   void dirty(flushable& f);
   void clean(flushable& f) noexcept;
 
@@ -123,6 +127,8 @@ public:
   void run();
   /// One bounded burst; true if something is left to run at once.
   bool pump();
+  /// Runs the io_context's handlers that are ready; true if there were any.
+  bool poll();
   /// Any thread.
   void stop(clock_duration patience) noexcept;
   /// On the loop's own thread, when every loop has left run(): nothing can reach the io_context.
@@ -175,7 +181,7 @@ private:
   void kick() noexcept;
   void take_inbox() noexcept;
   void flush_all();
-  bool sleep_or_poll();
+  void sleep();
 
   static thread_local constinit inline loop* current_ = nullptr;
 

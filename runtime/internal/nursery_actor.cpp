@@ -89,6 +89,7 @@ child nursery_actor::start_call(const detail::call_ops& ops, void* call) {
 }
 
 child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
+  if (!p) throw std::invalid_argument("start: the spec was used up");
   if (auto c = complaint(p->rules.backoff); !c.empty())
     throw std::invalid_argument(p->name + ": " + std::string(c));
   if (p->rules.stop_within < clock_duration::zero())
@@ -273,6 +274,7 @@ void nursery_actor::forget(child_record& r) {
   if (h == how::completed) ++completed_;
   if (h == how::cancelled) ++cancelled_;
   if (r.past) home_.disarm(*r.past);
+  if (r.plan) r.plan->let_go();
   on_forget(r);
   {
     std::lock_guard hold(home_.tree());
@@ -314,8 +316,9 @@ void nursery_actor::describe(const tree_sink& out) const {
     else
       ++out.node.hidden;
   }
-  if (body_ && body_->actor)
-    body_->actor->describe(out);
+  if (!body_ || !body_->actor) return;
+  if (home_.running() == static_cast<const runnable*>(body_->actor)) out.node.stuck = home_.is_stuck();
+  body_->actor->describe(out);
 }
 
 } // namespace creche::internal
@@ -324,11 +327,13 @@ void nursery_actor::describe(const tree_sink& out) const {
 
 namespace creche {
 
-child nursery::start(child_spec spec) { return actor_.start(std::move(spec.plan_)); }
+child nursery::start(child_spec spec) { return actor_.start(std::unique_ptr<detail::plan>(spec.release())); }
 child nursery::start_call(const detail::call_ops& ops, void* call) {
   return actor_.start_call(ops, call);
 }
-void nursery::keep_box(std::shared_ptr<void> box) { actor_.keep(std::move(box)); }
+void nursery::keep_box(void* value, void (*destroy)(void*)) {
+  actor_.keep(std::shared_ptr<void>(value, destroy));
+}
 void nursery::cancel() noexcept { actor_.cancel_all(); }
 void nursery::stop() noexcept { actor_.stop_all(); }
 std::string nursery::path() const { return actor_.path(); }
@@ -362,8 +367,8 @@ void nursery_scope::complete(bool stopped) {
     auto error = std::exchange(unmade_, nullptr);
     if (!stopped && body_) error = std::move(body_.get().error);
     body_.reset();
-    // it came from further out; a body without a checkpoint may not have seen it
-    if (stopped || run_.pending()) actor_->cancel_all();
+    // a body without a checkpoint has not seen it; our own stop is no reason to hurry the children
+    if (pending_outside()) actor_->cancel_all();
     run_.wait(join_, *this); // over() may come at once
     actor_->body_ended(stopped ? how::cancelled : error ? how::failed : how::completed, error);
     return;
@@ -373,7 +378,7 @@ void nursery_scope::complete(bool stopped) {
 
 void nursery_scope::close() {
   if (auto f = actor_->take_failures(); !f.empty())
-    failures_ = std::make_unique<failure_group>(std::move(f));
+    failures_.emplace(std::move(f));
   std::exchange(actor_, nullptr)->end({});
   leave();
   if (!failures_ && run_.pending())
@@ -391,7 +396,7 @@ void nursery_scope::rethrow() {
 }
 
 aborted nursery_scope::join::abort() noexcept {
-  scope->actor_->cancel_all();
+  if (scope->pending_outside()) scope->actor_->cancel_all();
   return aborted::refused; // the children end by themselves, soon
 }
 

@@ -107,6 +107,12 @@ void resident::end(caf::error why) {
     cleanup(std::move(why), &home_); // runs monitors, links and attached functors
   else
     setf(is_terminated_flag | is_cleaned_up_flag); // nobody else can see us
+  drop_all();
+  home_.left();
+  if (!queued && home_.running() != this) home_.schedule(*this); // one last turn, for let_go()
+}
+
+void resident::drop_all() noexcept {
   auto* h = remote_.exchange(closed(), std::memory_order_acq_rel);
   if (h == posted()) h = nullptr;
   while (h) {
@@ -116,13 +122,12 @@ void resident::end(caf::error why) {
   }
   while (auto* l = control_.pop()) l->kind->drop(*l);
   while (auto* l = data_.pop()) l->kind->drop(*l);
-  home_.left();
-  if (!queued && home_.running() != this) home_.schedule(*this); // one last turn, for let_go()
 }
 
 void resident::on_destroy() {
   if (!getf(is_cleaned_up_flag))
     cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);
+  if (!dead_) drop_all();
 }
 
 bool resident::is_private() const noexcept {

@@ -94,6 +94,7 @@ private:
   };
 
   bool is_private() const noexcept;
+  void drop_all() noexcept; // what waits, and what comes from now on
 
   link wake_;
   std::atomic<letter*> remote_{nullptr};
@@ -101,21 +102,23 @@ private:
 
 template <class F> std::size_t resident::run_lanes(std::size_t budget, F before_data) {
   std::size_t n = 0;
-  while (n < budget && !dead_) {
+  while (!dead_) {
     collect_remote();
-    letter* l = nullptr;
-    if (row_ < control_in_a_row || !data_) l = control_.pop();
-    if (l) {
+    letter* l;
+    if (control_ && (row_ < control_in_a_row || !data_)) {
       ++row_;
-    } else {
+      l = control_.pop();
+    } else if (data_) {
+      row_ = 0;
       before_data();
       if (dead_) break;
       l = data_.pop();
-      row_ = 0;
+    } else {
+      return n;
     }
-    if (!l) break;
     ++n;
     l->kind->open(*l, *this);
+    if (n == budget) break;
   }
   if (dead_) {
     if (!queued) let_go();

@@ -25,9 +25,10 @@ public:
       for (std::size_t i = 0; i < system_.loops(); ++i) {
         auto& l = system_.at(i);
         more |= l.pump();
-        more |= l.io().poll() > 0;
+        more |= l.poll();
       }
       more |= caf_.run() > 0;
+      for (std::size_t i = 0; i < system_.loops(); ++i) more |= system_.at(i).has_work();
     }
   }
   /// Moves the clock to the next time anything is due; false if nothing is.

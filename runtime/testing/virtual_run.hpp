@@ -35,7 +35,7 @@ virtual_result run_root(const virtual_options& o, creche::detail::root_body body
 template <class F>
 virtual_result run_virtual(virtual_options o, F main,
                            std::source_location where = std::source_location::current()) {
-  auto call = [&main](nursery& n) { return std::invoke(main, n); };
+  auto call = [&main](nursery& n) { return main(n); };
   return detail::run_root(o, creche::detail::root_body_of(call), where);
 }
 template <class F>

@@ -1,0 +1,170 @@
+// caf.hpp: CAF's own actors in a nursery. One of the two public headers that name CAF.
+//
+// at_home<T> keeps an event-based actor of CAF's on one loop, whoever writes to it, and lets urgent
+// messages, exits, downs and its child's cancel be seen before each message that waits. So after a
+// cancel the running handler ends and none after it runs.
+// What CAF alone decides stays CAF's: the constructor runs on the nursery's loop, and the object
+// itself is freed where its last caf::actor dies; its behaviours are gone when its child ends.
+#pragma once
+
+#include "runtime/nursery.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_config.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/detail/sync_request_bouncer.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/system_messages.hpp>
+
+#include <atomic>
+#include <memory>
+
+namespace creche {
+
+namespace detail {
+
+/// Between an at_home actor and the child that it is; both live on one loop.
+struct leash {
+  const std::atomic<bool>* cancelled = nullptr; // somebody, on some thread, wants it to end
+  std::exception_ptr* error = nullptr;          // what a handler threw
+};
+
+} // namespace detail
+
+/// The class CAF spawns in place of `Base`.
+template <class Base> class at_home final : public Base {
+public:
+  template <class... A>
+  at_home(caf::actor_config& cfg, detail::leash l, A&&... args)
+      : Base(cfg, std::forward<A>(args)...), home_(cfg.host), leash_(l) {
+    // CAF's own handlers print; here a failure goes to the nursery
+    this->set_default_handler(caf::drop);
+    this->set_down_handler([](caf::down_msg&) {});
+    this->set_exception_handler([this](std::exception_ptr& e) -> caf::error {
+      if (leash_.error) *leash_.error = e;
+      return caf::sec::runtime_error;
+    });
+  }
+
+  using Base::enqueue;
+  void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override {
+    const auto type = e->content().type_token();
+    if (type == caf::make_type_token<caf::exit_msg>()
+        || type == caf::make_type_token<caf::down_msg>())
+      e->mid = e->mid.with_high_priority();
+    Base::enqueue(std::move(e), home_);
+  }
+
+  // scheduled_actor's own takes several messages before it looks at the urgent ones again.
+  caf::resumable::resume_result resume(caf::execution_unit* where, std::size_t most) override {
+    using caf::resumable;
+    if (where != home_) { // a stranger's thread: go home
+      caf::intrusive_ptr_add_ref(this->ctrl());
+      home_->exec_later(this);
+      return resumable::awaiting_message;
+    }
+    if (!this->activate(where)) return resumable::done;
+    for (std::size_t n = 0; n < most;) {
+      if (leash_.cancelled && leash_.cancelled->load(std::memory_order_relaxed)) {
+        this->quit(caf::exit_reason::user_shutdown);
+        this->finalize();
+        return resumable::done;
+      }
+      this->mailbox().fetch_more();
+      if (take_one(this->get_urgent_queue()) || take_one(this->get_normal_queue())) {
+        if (this->finalize()) return resumable::done;
+        ++n;
+      } else {
+        this->set_receive_timeout();
+        if (this->mailbox().try_block()) return resumable::awaiting_message;
+      }
+    }
+    this->set_receive_timeout();
+    return this->mailbox().try_block() ? resumable::awaiting_message : resumable::resume_later;
+  }
+
+  // local_actor's own always wakes CAF's clock thread, in case a timeout is set.
+  bool cleanup(caf::error&& why, caf::execution_unit* host) override {
+    const bool may_have_timeouts = this->last_request_id_.request_id().integer_value() != 0
+                                   || this->timeout_id_ != 0 || !this->stream_managers_.empty()
+                                   || !this->pending_stream_managers_.empty();
+    if (may_have_timeouts) return Base::cleanup(std::move(why), host);
+    if (!this->mailbox_.closed()) {
+      this->mailbox_.close();
+      this->get_normal_queue().flush_cache();
+      this->get_urgent_queue().flush_cache();
+      caf::detail::sync_request_bouncer bounce{why};
+      while (this->mailbox_.queue().new_round(1000, bounce).consumed_items) {
+      }
+    }
+    this->unregister_from_system();
+    return caf::monitorable_actor::cleanup(std::move(why), host);
+  }
+
+private:
+  // True if a message of this queue was consumed. Those that the actor skips wait in its cache.
+  template <class Queue> bool take_one(Queue& q) {
+    q.inc_deficit(1);
+    while (auto e = q.next()) {
+      if (this->reactivate(*e) != caf::scheduled_actor::activation_result::skipped) {
+        q.flush_cache();
+        return true;
+      }
+      q.cache().push_back(e.release());
+    }
+    return false;
+  }
+
+  caf::execution_unit* home_;
+  detail::leash leash_;
+};
+
+namespace detail {
+
+/// Makes one caf::actor an incarnation. caf_child, in caf.cpp, looks after it.
+class caf_plan : public plan {
+public:
+  task<> body(ready_slot*) final;
+  internal::child_actor* make(internal::child_record& record) final;
+  virtual caf::actor spawn(caf::actor_config& cfg, leash l) = 0;
+};
+
+template <class T, class... A> class caf_plan_of final : public caf_plan {
+public:
+  template <class... B> explicit caf_plan_of(B&&... b) : args_(std::in_place, std::forward<B>(b)...) {}
+  caf::actor spawn(caf::actor_config& cfg, leash l) override {
+    return std::apply(
+        [&](const auto&... a) {
+          return cfg.host->system().template spawn_class<at_home<T>, caf::no_spawn_options>(cfg, l,
+                                                                                           a...);
+        },
+        *args_);
+  }
+  void let_go() noexcept override { args_.reset(); }
+
+private:
+  std::optional<std::tuple<A...>> args_;
+};
+
+} // namespace detail
+
+/// A child that is an event-based CAF actor of class T, made from copies of `args`. It completes
+/// when T quits without an error, fails when a handler throws or T quits with one, and is killed by
+/// CAF's exit_reason::kill. Cancelled, it ends as by exit_reason::user_shutdown.
+template <class T, class... A> child_spec caf_child(std::string_view name, A... args) {
+  auto p = std::make_unique<detail::caf_plan_of<T, A...>>(std::move(args)...);
+  p->name = name;
+  return child_spec(p.release());
+}
+
+/// The caf::actor that a child is at present, for sending, monitoring, linking; a null handle if
+/// there is none, because it has ended or waits for its restart. Any child is one: a task, too.
+/// The loop of the child's nursery only.
+caf::actor actor_of(const child& c);
+
+/// Starts such a child, and gives what CAF code wants of it.
+template <class T, class... A> caf::actor spawn_at_home(nursery& n, std::string_view name, A... args) {
+  return actor_of(n.start(caf_child<T>(name, std::move(args)...)));
+}
+
+} // namespace creche
