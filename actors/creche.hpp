@@ -2,7 +2,8 @@
 // Light by contract: at most 45 000 preprocessed lines, no CAF, asio or Boost header.
 #pragma once
 
-#include "protocols/http1/server_core.hpp"
+#include "actors/http1.hpp"
+#include "actors/listener.hpp"
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/failure.hpp"
@@ -11,6 +12,7 @@
 #include "runtime/restart.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
+#include "runtime/slice.hpp"
 #include "runtime/task.hpp"
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"

@@ -45,14 +45,11 @@ struct taken_note {
   void operator()(resident& l) const { static_cast<http1_layer&>(l).body_taken(id); }
 };
 
-internal::task_actor& actor_of(detail::task_run& r) noexcept {
-  return static_cast<internal::task_actor&>(r);
-}
-caf::strong_actor_ptr address_of(detail::task_run& r) {
-  return caf::strong_actor_ptr(actor_of(r).ctrl());
+caf::strong_actor_ptr address_of(const internal::task_actor& t) {
+  return caf::strong_actor_ptr(t.ctrl());
 }
 
-// The handler's failure is answered with 500 and told to the log; it ends nothing.
+// The handler's failure is told to the log, and ends nothing.
 void tell_failure(internal::task_actor& t, std::exception_ptr e) {
   const auto f = failure::from(std::move(e), t.record()->path());
   t.home().owner->tell({f, nursery_state::verdict::ignored, 0, {}});
@@ -75,22 +72,26 @@ struct this_run {
 
 task<> request_call::serve(request_call& self) {
   auto& x = *self.x.x;
-  auto& run = co_await this_run();
-  auto& me = actor_of(run);
+  x.task = &static_cast<internal::task_actor&>(co_await this_run());
   request req(&x);
   std::optional<response> answer;
   try {
     auto work = self.config->handle()(req);
     answer.emplace(co_await std::move(work));
+  } catch (const body_lost&) { // the peer's doing
+    answer.emplace(response::text(400, "the request has no end\n").close());
   } catch (...) {
-    tell_failure(me, std::current_exception());
+    tell_failure(*x.task, std::current_exception());
     answer.emplace(response::text(500, "internal error\n").close());
+    answer->failed_ = true;
   }
   auto produce = std::move(answer->producer_);
   answer->producer_ = nullptr;
-  if (produce) answer->streams_ = true;
+  answer->streams_ = bool(produce);
+  if (produce && frame_for(x.head, answer->status_, answer->length_) == body_framing::none)
+    produce = nullptr; // to HEAD, or 304: nobody will see what it writes
   internal::tell<respond_note, lane::data>(*x.layer, exchange_ref::share(&x), std::move(*answer),
-                                           produce ? address_of(run) : nullptr);
+                                           produce ? address_of(*x.task) : nullptr);
   answer.reset();
   if (!produce) co_return;
   bool failed = false;
@@ -98,11 +99,21 @@ task<> request_call::serve(request_call& self) {
     writer out(&x);
     auto work = produce(out);
     co_await std::move(work);
+  } catch (const body_lost&) {
+    failed = true;
   } catch (...) {
     failed = true;
-    tell_failure(me, std::current_exception());
+    tell_failure(*x.task, std::current_exception());
   }
   internal::tell<end_note, lane::data>(*x.layer, x.id, failed);
+}
+
+server&& server::limits(const http1::limits& l) && {
+  if (std::uint64_t{l.request_line} + l.header_block >= internal::layer_actor::most_unused)
+    throw std::invalid_argument("http1::limits: request_line and header_block together must stay "
+                                "below 64 KiB");
+  limits_ = l;
+  return std::move(*this);
 }
 
 // ---- request
@@ -131,16 +142,17 @@ bool body::next_awaiter::await_ready() noexcept {
 void body::next_awaiter::await_suspend(std::coroutine_handle<>) {
   if (run_.pending()) return run_.stop();
   auto& x = *exchange_;
-  if (x.has_piece() || x.body_over) return run_.yield();
-  x.run = &run_;
+  misused_ = x.reader != nullptr;
+  if (misused_ || x.has_piece() || x.body_over) return run_.yield();
+  x.reader_run = &run_;
   x.reader = this;
   run_.wait(*this);
   if (std::exchange(x.asked, true)) return;
-  internal::tell<want_note, lane::data>(*x.layer, exchange_ref::share(&x), address_of(run_));
+  internal::tell<want_note, lane::data>(*x.layer, exchange_ref::share(&x), address_of(*x.task));
 }
 std::optional<slice> body::next_awaiter::await_resume() {
+  if (misused_) throw std::logic_error("two tasks wait for one request's body");
   auto& x = *exchange_;
-  x.reader = nullptr;
   if (x.has_piece()) {
     auto b = std::move(x.inbox->front());
     x.inbox->pop_front();
@@ -172,14 +184,15 @@ bool writer::write_awaiter::await_ready() noexcept {
 void writer::write_awaiter::await_suspend(std::coroutine_handle<>) {
   if (run_.pending()) return run_.stop();
   auto& x = *exchange_;
-  if (bytes_.empty() || x.out.room(x.marks)) return run_.yield();
-  x.run = &run_;
+  misused_ = x.writer != nullptr;
+  if (misused_ || bytes_.empty() || x.out.room(x.marks)) return run_.yield();
+  x.writer_run = &run_;
   x.writer = this;
   run_.wait(*this);
 }
 void writer::write_awaiter::await_resume() {
+  if (misused_) throw std::logic_error("two tasks write one response");
   auto& x = *exchange_;
-  x.writer = nullptr;
   if (bytes_.empty()) return;
   if (x.two_loops) bytes_ = bytes_.private_copy();
   x.out.add(bytes_.size());
@@ -197,15 +210,15 @@ namespace creche::internal {
 void exchange::came(slice b) {
   if (!inbox) inbox = new std::deque<slice>;
   inbox->push_back(std::move(b));
-  if (auto* r = std::exchange(reader, nullptr)) run->ready(*r);
+  if (auto* r = std::exchange(reader, nullptr)) reader_run->ready(*r);
 }
 void exchange::ended(std::error_code why) {
   body_over = true;
   lost = why;
-  if (auto* r = std::exchange(reader, nullptr)) run->ready(*r);
+  if (auto* r = std::exchange(reader, nullptr)) reader_run->ready(*r);
 }
 void exchange::room_again() {
-  if (auto* w = std::exchange(writer, nullptr)) run->ready(*w);
+  if (auto* w = std::exchange(writer, nullptr)) writer_run->ready(*w);
 }
 
 } // namespace creche::internal

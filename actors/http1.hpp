@@ -32,6 +32,7 @@ public:
 };
 
 /// The content of a request, as it comes in. While nobody asks for it, the peer is held.
+/// For the handler and the tasks below it on its loop; one waits at a time.
 class body {
 public:
   class next_awaiter;
@@ -70,7 +71,8 @@ private:
   http1::body body_;
 };
 
-/// Where a streamed response goes.
+/// Where a streamed response goes. For the handler and the tasks below it on its loop; one waits at
+/// a time.
 class writer {
 public:
   class write_awaiter;
@@ -132,6 +134,7 @@ private:
   int status_;
   bool close_ = false;
   bool streams_ = false;
+  bool failed_ = false; // the handler's place was taken by a 500
   std::string body_;
   std::string_view content_type_; // static text
   std::vector<std::pair<std::string, std::string>> fields_;
@@ -154,7 +157,8 @@ public:
   using handler = std::function<task<response>(request&)>;
 
   explicit server(handler h) : handler_(std::move(h)) {}
-  server&& limits(const http1::limits& l) && { return limits_ = l, std::move(*this); }
+  /// Throws std::invalid_argument if a whole head could exceed what a layer may leave unused.
+  server&& limits(const http1::limits& l) &&;
   server&& timeouts(const http1::timeouts& t) && { return timeouts_ = t, std::move(*this); }
 
   const handler& handle() const noexcept { return handler_; }
@@ -191,6 +195,7 @@ public:
 private:
   detail::task_run& run_;
   internal::exchange* exchange_;
+  bool misused_ = false;
 };
 inline body::next_awaiter body::next_op::bind(detail::task_run& r) const noexcept {
   return {r, exchange_};
@@ -221,6 +226,7 @@ private:
   detail::task_run& run_;
   internal::exchange* exchange_;
   slice bytes_;
+  bool misused_ = false;
 };
 inline writer::write_awaiter writer::write_op::bind(detail::task_run& r) noexcept {
   return {r, exchange_, std::move(bytes_)};

@@ -21,11 +21,13 @@ struct exchange : detail::pooled {
   resident* layer = nullptr; // an address: one reference, the task's
   std::uint32_t id = 0;
 
-  // ---- the task's side
+  // ---- the task's side: the handler, and tasks below it on the same loop
+  task_actor* task = nullptr;         // the handler's; letters go to it
   std::deque<slice>* inbox = nullptr; // made when a piece comes
   detail::leaf* reader = nullptr;     // waits for a piece
   detail::leaf* writer = nullptr;     // waits for room
-  detail::task_run* run = nullptr;
+  detail::task_run* reader_run = nullptr;
+  detail::task_run* writer_run = nullptr;
   std::error_code lost;
   bool asked = false, body_over = false;
 

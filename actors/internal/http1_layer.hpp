@@ -21,7 +21,6 @@ public:
   const char* name() const override { return "http1"; }
   std::string_view kind() const noexcept override { return "http1"; }
   void describe(const tree_sink&) const override;
-  std::size_t turn(std::size_t budget) override;
 
   // letters from the request's task
   void respond(exchange& x, http1::response r, caf::strong_actor_ptr task);
@@ -38,20 +37,24 @@ private:
   void eof() override;
   void resume_out() override;
   void drain() override;
+  void on_marks() override;
   void on_over() noexcept override;
 
   bool may_feed();
+  bool one_step(const slice& in, std::size_t& used);
   void start_request(slice head);
+  void body_piece(slice piece);
   void body_ended(std::error_code why);
   void refuse(http1::errc e);
-  void refuse(int status, std::string_view text);
+  void answer_and_close(int status, std::string_view text, ended_by how);
   void send_head(http1::response_head h, std::string_view small_body);
   bool send_response_head(const http1::response& r, std::optional<std::uint64_t> length,
                           std::string_view small_body);
+  void response_told();
   void send_chunk(slice b);
   void push_out();
-  void response_done();
-  bool has_output() const noexcept;
+  bool waits_to_write() const noexcept;
+  void go_on();
   void next_request();
   void shut(ended_by how);
   void enter(phase p) noexcept;
@@ -63,19 +66,28 @@ private:
   std::shared_ptr<const http1::server> config_;
   connection_counters& counters_;
   http1::server_core core_;
-  exchange_ref now_;                // the request in hand
-  caf::strong_actor_ptr task_;      // its task, once that asked for the body or streams
+  exchange_ref now_;           // the request in hand
+  caf::strong_actor_ptr task_; // its task, once that asked for the body or streams
   hold busy_;
-  std::deque<slice>* stream_ = nullptr; // body pieces that wait for room below
-  slice rest_of_body_;              // of a response that is sent whole
-  time_point since_{};              // the phase began, or made progress
-  std::uint64_t unwritten_ = 0;     // of a streamed body with a length
+  std::deque<slice>* stream_ = nullptr; // pieces of a streamed body that wait for room below
+  slice whole_;                         // what is left of one that was given whole
+  time_point since_{};                  // the phase began, or made progress
+  std::uint64_t unwritten_ = 0;         // of a streamed body with a length
+  std::uint64_t discarded_ = 0;         // of a request's body, after the response
   std::uint32_t id_ = 0;
-  std::error_code body_why_;        // how the request's body ended
+  std::error_code body_why_; // how the request's body ended
   http1::body_framing framing_ = http1::body_framing::none;
   phase phase_ = phase::idle;
-  bool in_body_ = false, reading_ = false, discard_ = false, responded_ = false, keep_ = true, draining_ = false,
-       eof_ = false, late_ = false, stream_over_ = false;
+  // of the request in hand
+  bool in_body_ = false;   // its end was not told yet
+  bool reading_ = false;   // the handler asked for the body
+  bool discard_ = false;   // nobody will
+  bool responded_ = false; // the head went out
+  bool told_ = false;      // the handler has no more to say
+  bool written_ = false;   // and all of it went down
+  bool keep_ = true;
+  // of the connection
+  bool draining_ = false, eof_ = false, late_ = false;
   std::atomic<std::uint32_t> requests_{0}; // published
 };
 

@@ -1,7 +1,6 @@
 #include "actors/internal/layer_actor.hpp"
 
 #include "actors/internal/stack_actor.hpp"
-#include "runtime/internal/tree_sink.hpp"
 
 #include <stdexcept>
 
@@ -43,7 +42,16 @@ void layer_actor::join(layer_actor& upper) {
   caf::intrusive_ptr_add_ref(upper.below_->ctrl());
 }
 
-void layer_actor::describe(const tree_sink&) const {}
+std::size_t layer_actor::turn(std::size_t budget) {
+  if (!dead_ && !cancel_asked()) {
+    try {
+      on_marks();
+    } catch (...) {
+      on_throw(std::current_exception());
+    }
+  }
+  return child_actor::turn(budget);
+}
 
 // ---- letters in
 
@@ -53,12 +61,11 @@ void layer_actor::open(message_ptr m) {
   case verb::received: in_.push(std::move(m)); return show();
   case verb::eof: eof_came_ = true; return show();
   case verb::resume_out: return resume_out();
-  case verb::lost: return lost(m->how);
+  case verb::drain: return drain();
   case verb::write: return write(std::move(m));
   case verb::close: return close(m->how);
-  case verb::abort: return abort();
+  case verb::abort: return abort(m->how);
   case verb::resume_in: return resume_in();
-  case verb::drain: return drain();
   }
 }
 
@@ -66,52 +73,59 @@ void layer_actor::open(message_ptr m) {
 // still on the gauge: whoever uses nothing holds the layer below by that alone.
 void layer_actor::show() {
   if (std::exchange(showing_, true)) return;
-  while (!dead_ && !any()) {
-    if (rest_.empty()) {
-      auto m = in_.pop();
-      if (!m) break;
-      auto& b = m->bytes;
-      while (!b.empty() && !dead_ && !any()) {
-        const auto t = received(b);
-        if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
-        if (dead_) return;
-        if (!t.used) break;
-        b.skip(t.used);
-        took_below(t.used);
-      }
-      if (b.empty() || dead_) continue;
-      if (any()) { // it wants none for now; they may stay for long
-        b.keep_cheaply();
-        in_.push_front(std::move(m));
-      } else {
-        rest_.append(b.view());
-        rest_is_news_ = false;
-      }
-    } else {
+  while (!dead_ && !is_held()) {
+    if (!rest_.empty()) {
       if (auto m = in_.pop()) {
         rest_.append(m->bytes.view());
         rest_is_news_ = true;
       }
       if (!std::exchange(rest_is_news_, false)) break;
-      for (;;) {
-        const auto all = rest_.all();
-        const auto t = received(all);
-        if (t.used > all.size()) throw std::logic_error("a layer used more bytes than it was shown");
-        if (dead_) return;
-        rest_.consume(t.used);
-        if (t.used) took_below(t.used);
-        if (!t.used || rest_.empty() || any()) break;
-      }
-      if (any() && !rest_.empty()) rest_is_news_ = true;
-      if (rest_.size() >= most_unused)
-        throw std::length_error("a layer used nothing of 64 KiB that it was shown");
+      show_rest();
+      continue;
+    }
+    auto m = in_.pop();
+    if (!m) break;
+    auto& b = m->bytes;
+    while (!b.empty() && !dead_ && !is_held()) {
+      const auto n = shown(b);
+      if (!n) break;
+      b.skip(n);
+      took_below(n);
+    }
+    if (b.empty() || dead_) continue;
+    if (is_held()) { // it wants none for now; they may stay for long
+      b.keep_cheaply();
+      in_.push_front(std::move(m));
+    } else {
+      rest_.append(b.view());
+      rest_is_news_ = false;
     }
   }
   showing_ = false;
-  if (eof_came_ && !eof_told_ && !dead_ && !any() && !in_) {
-    eof_told_ = true;
-    eof();
+  if (dead_ || is_held() || in_) return;
+  if (!rest_.empty() && down_ && down_->up.starve(down_->marks, down_->two_loops))
+    put_below(verb::resume_in); // or a long frame would wait for ever below the high mark
+  if (eof_came_ && !std::exchange(eof_told_, true)) eof();
+}
+
+void layer_actor::show_rest() {
+  while (!rest_.empty() && !is_held()) {
+    const auto all = rest_.all();
+    const auto n = shown(all);
+    if (dead_) return;
+    if (!n && !is_held() && rest_.size() >= most_unused)
+      throw std::length_error("a layer used nothing of 64 KiB that it was shown");
+    if (!n) break;
+    rest_.consume(n);
+    took_below(n);
   }
+  if (is_held()) rest_is_news_ = true; // it is to be shown again
+}
+
+std::uint32_t layer_actor::shown(const slice& b) {
+  const auto t = received(b);
+  if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
+  return t.used;
 }
 
 void layer_actor::look_again() noexcept {
@@ -135,14 +149,22 @@ void layer_actor::drop_input() noexcept {
 // ---- the default: forward
 
 take layer_actor::received(const slice& in) {
-  if (!room_above()) return {}; // resume_in() looks again
+  if (!room_above()) return wait_for_room_above();
   send_up(in);
   return {in.size()};
 }
 
-void layer_actor::resume_in() { look_again(); }
+void layer_actor::resume_in() {
+  blocked_ = false;
+  look_again();
+}
 
-void layer_actor::lost(ended_by how) { put_above(verb::lost, how); }
+void layer_actor::drain() {
+  if (has_above())
+    put_above(verb::drain);
+  else
+    close_below(ended_by::clean);
+}
 
 void layer_actor::write(message_ptr m) {
   if (unsent_ || !down_->down.room(down_->marks)) {
@@ -155,8 +177,6 @@ void layer_actor::write(message_ptr m) {
   put(*below_, std::move(m));
   took_above(n);
 }
-
-void layer_actor::close(ended_by how) { close_below(how); }
 
 void layer_actor::resume_out() {
   while (unsent_ && down_->down.room(down_->marks)) {
@@ -173,14 +193,12 @@ void layer_actor::resume_out() {
 
 // ---- what a layer does
 
-void layer_actor::on_start() { attached(); }
-void layer_actor::on_cancel() { over(how::cancelled); }
-
 slice layer_actor::for_loop_of(resident& to, slice b) const {
   return &to.home() == &home_ ? std::move(b) : b.private_copy();
 }
 
 void layer_actor::send_up(slice b) {
+  if (!above_) return;
   up_->up.add(b.size());
   put(*above_, std::make_unique<message>(verb::received, for_loop_of(*above_, std::move(b))));
 }
@@ -208,11 +226,8 @@ void layer_actor::close_below(ended_by how) {
   put(*below_, std::move(m));
 }
 
-void layer_actor::put_above(verb v, ended_by how) {
-  if (!above_) return;
-  auto m = std::make_unique<message>(v);
-  m->how = how;
-  put(*above_, std::move(m));
+void layer_actor::put_above(verb v) {
+  if (above_) put(*above_, std::make_unique<message>(v));
 }
 void layer_actor::put_below(verb v, ended_by how) {
   if (!below_) return;

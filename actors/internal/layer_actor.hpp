@@ -3,11 +3,11 @@
 // Neighbours speak by letters only: a layer knows an address and shares the link's gauges, and is
 // entered from one place, its own turn. The default handlers forward, with flow control.
 //
-//   upward (facts):    attached  established  received -> take  eof  resume_out  lost
-//   downward (orders): write  finish  close  abort  resume_in  drain
+//   upward (facts):    attached  established  received -> take  eof  resume_out  drain
+//   downward (orders): write  close  abort  resume_in
 #pragma once
 
-#include "actors/close_record.hpp"
+#include "actors/ended_by.hpp"
 #include "actors/hold.hpp"
 #include "actors/internal/link.hpp"
 #include "runtime/internal/child_actor.hpp"
@@ -25,12 +25,11 @@ enum class verb : std::uint8_t {
   received,    // up: bytes
   eof,         // up: no more of them
   resume_out,  // up: there is room again
-  lost,        // up: the transport is gone; with how
+  drain,       // up: no new work is wanted; what came before this still counts
   write,       // down: bytes
-  close,       // down: flush, then end
-  abort,       // down: end now
+  close,       // down: flush, then end; with how
+  abort,       // down: end now, and let the peer see that it is no good end; with how
   resume_in,   // down: there is room again
-  drain,       // to the top: finish what is in hand, then close
 };
 
 /// One pooled letter for all of it; passed on as it is, so forwarding allocates nothing.
@@ -82,7 +81,6 @@ public:
   void join(layer_actor& upper);
 
   const char* name() const override { return "layer"; }
-  void describe(const tree_sink&) const override;
 
 protected:
   friend struct message;
@@ -92,25 +90,29 @@ protected:
   virtual take received(const slice& in);
   virtual void eof() { put_above(verb::eof); }
   virtual void established() { put_above(verb::established); }
-  virtual void lost(ended_by how);
+  /// The top finishes what it has in hand, then closes.
+  virtual void drain();
   /// The layer below takes bytes again.
   virtual void resume_out();
   // ---- orders from above
   virtual void write(message_ptr m);
-  virtual void close(ended_by how);
-  virtual void abort() { put_below(verb::abort); }
+  virtual void close(ended_by how) { close_below(how); }
+  virtual void abort(ended_by how) { put_below(verb::abort, how); }
+  /// The layer above takes bytes again.
   virtual void resume_in();
-  virtual void drain() { put_below(verb::drain); }
 
-  void on_start() override;
-  void on_cancel() override;
+  void on_start() override { attached(); }
+  void on_cancel() override { over(how::cancelled); }
   void on_throw(std::exception_ptr e) override { over(how::failed, std::move(e)); }
   virtual void attached() {}
-  /// What must go before the last turn: references that may lead back to us.
+  /// First in every turn: what timers and completion handlers have marked since the last one.
+  virtual void on_marks() {}
+  /// Whatever ended us: what others might still reach us by, references that may lead back to us,
+  /// and slices, which must be freed at home.
   virtual void on_over() noexcept {}
 
   // ---- what a layer does
-  /// Bytes upward; counted when sent. REQUIRES: a layer above.
+  /// Bytes upward; counted when sent.
   void send_up(slice b);
   /// Bytes downward; accepted also while there is no room: who goes on past twice the high mark
   /// fails.
@@ -119,6 +121,9 @@ protected:
   bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
   /// Not shown any bytes until the hold is released.
   hold pause_in(std::string_view why) noexcept { return hold(*this, why); }
+  /// For received(): not shown any bytes until there is room above. (To use nothing means: more is
+  /// needed.)
+  take wait_for_room_above() noexcept { return blocked_ = true, take{}; }
   /// Shows what is there; after a change that makes received() give another answer.
   void look_again() noexcept;
   bool all_shown() const noexcept { return !in_ && rest_.empty(); }
@@ -127,7 +132,7 @@ protected:
   /// This layer is over. No handler is called after this.
   void over(how h = how::completed, std::exception_ptr e = nullptr);
 
-  void put_above(verb v, ended_by how = ended_by::clean);
+  void put_above(verb v);
   void put_below(verb v, ended_by how = ended_by::clean);
   bool has_above() const noexcept { return above_ != nullptr; }
   bool has_below() const noexcept { return below_ != nullptr; }
@@ -137,9 +142,13 @@ protected:
   void took_above(std::uint32_t n);
 
 private:
+  std::size_t turn(std::size_t budget) final;
   void open(message_ptr m);
   void show();
+  void show_rest();
+  std::uint32_t shown(const slice& b);
   void took_below(std::uint32_t n);
+  bool is_held() const noexcept { return blocked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }
   slice for_loop_of(resident& to, slice b) const;
@@ -152,7 +161,7 @@ private:
   message_queue unsent_; // forwarded downward once there is room
   receive_buffer rest_;  // shown, not used
   std::uint32_t unsent_bytes_ = 0;
-  bool looking_ = false, eof_came_ = false, eof_told_ = false, rest_is_news_ = false,
+  bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false, rest_is_news_ = false,
        showing_ = false;
 };
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace creche::internal {
 
@@ -39,6 +40,13 @@ public:
     taken_.store(taken_.load(std::memory_order_relaxed) + n, std::memory_order_release);
     if (two_loops) std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!waiting_.load(std::memory_order_relaxed) || in_flight() > m.low) return false;
+    return waiting_.exchange(false);
+  }
+  /// The receiver can use nothing of what it has before more comes. True: the sender waits, and now
+  /// it is to be told, whatever the low mark says.
+  bool starve(const marks& m, bool two_loops) noexcept {
+    if (two_loops) std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!waiting_.load(std::memory_order_relaxed) || in_flight() >= m.high) return false;
     return waiting_.exchange(false);
   }
 

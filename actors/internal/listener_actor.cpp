@@ -55,7 +55,7 @@ std::string endpoint::to_text() const {
 child_spec listener::as_child(std::string_view name) && {
   auto p = std::make_unique<internal::listener_plan>(std::move(at_), std::move(server_), options_);
   p->name = name;
-  return child_spec(std::move(p));
+  return child_spec(p.release());
 }
 
 namespace internal {
@@ -98,7 +98,7 @@ child_actor* listener_plan::make(child_record& r) {
   return make_resident<listener_actor>(*r.place, &r, *this);
 }
 
-listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, const listener_plan& p)
+listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p)
     : nursery_actor(cfg, r, nursery_rules{}), plan_(p),
       tcp_limits_{p.server->timeouts().write_stall, p.server->timeouts().linger} {
   fire = [](timer& t) {
@@ -132,17 +132,9 @@ void listener_actor::describe(const tree_sink& out) const {
 
 void listener_actor::on_start() {
   listen();
-  if (auto* s = record()->slot) {
-    auto at = plan_.at;
-    sockaddr_storage a{};
-    socklen_t n = sizeof a;
-    ::getsockname(port_->native_handle(), reinterpret_cast<sockaddr*>(&a), &n);
-    at.port = ntohs(a.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(a).sin6_port
-                                            : reinterpret_cast<sockaddr_in&>(a).sin_port);
-    if (void* to = detail::ready_storage(s)) {
-      new (to) std::optional<endpoint>(at);
-      detail::ready_done(s);
-    }
+  if (void* to = detail::ready_storage(record()->slot)) {
+    new (to) std::optional<endpoint>(plan_.at);
+    detail::ready_done(record()->slot);
   }
   wait();
 }
@@ -172,7 +164,11 @@ void listener_actor::listen() {
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (::bind(fd, reinterpret_cast<sockaddr*>(&a), size) != 0) fail(errno, "listen at " + text);
   if (::listen(fd, plan_.options.backlog) != 0) fail(errno, "listen at " + text);
-  where_ = text;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
+  // a port that the system chose stays ours over restarts
+  plan_.at.port = ntohs(six ? reinterpret_cast<sockaddr_in6&>(a).sin6_port
+                            : reinterpret_cast<sockaddr_in&>(a).sin_port);
+  where_ = plan_.at.to_text();
 }
 
 void listener_actor::on_throw(std::exception_ptr e) { close_port(how::failed, std::move(e)); }

@@ -20,11 +20,12 @@ struct listener_plan final : detail::plan {
   }
   task<> body(detail::ready_slot*) override;
   child_actor* make(child_record& r) override;
+  void let_go() noexcept override { server.reset(); }
 };
 
 class listener_actor final : public nursery_actor, timer {
 public:
-  listener_actor(caf::actor_config& cfg, child_record* r, const listener_plan& p);
+  listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p);
   ~listener_actor() override;
 
   const char* name() const override { return "listener"; }
@@ -50,7 +51,7 @@ private:
   void close_port(how h, std::exception_ptr error = nullptr);
   bool has_room() const noexcept { return state().live() < plan_.options.connections; }
 
-  const listener_plan& plan_;
+  listener_plan& plan_;
   connection_counters counters_;
   tcp_limits tcp_limits_;
   std::optional<descriptor> port_;

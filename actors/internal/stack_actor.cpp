@@ -19,15 +19,18 @@ void stack_actor::on_start() {
 }
 
 void stack_actor::on_stop() {
-  if (!layers_.empty() && layers_.back() && !layers_.back()->dead())
-    layers_.back()->send(*std::make_unique<message>(verb::drain).release());
-  else
-    stop_all();
+  if (layers_.empty()) return stop_all();
+  if (auto* lowest = layers_.front()) lowest->send(*new message(verb::drain));
 }
 
 void stack_actor::on_forget(child_record& r) {
-  for (auto& l : layers_)
-    if (l && l->record() == &r) l = nullptr;
+  for (auto& l : layers_) {
+    if (!l || l->record() != &r) continue;
+    l = nullptr;
+    return;
+  }
+  // a task that was cancelled owes an answer to the layer that asked for it
+  if (r.end.load() != how::completed && phase() == nursery_state::phase::open) cancel_all();
 }
 
 void stack_actor::run_task(std::string_view label, const detail::call_ops& ops, void* call) {

@@ -44,7 +44,8 @@ protected:
     return *l;
   }
   void on_start() override;
-  void on_stop() override; // drain: the top layer finishes what it has in hand
+  void on_stop() override; // drain, from the bottom: what has come by now is still answered
+  void on_throw(std::exception_ptr e) override { body_ended(how::failed, std::move(e)); }
   void on_forget(child_record& r) override;
 
 private:

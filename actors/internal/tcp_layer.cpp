@@ -43,14 +43,15 @@ tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, in
 }
 
 tcp_layer::~tcp_layer() {
-  if (!socket_ && fd_ >= 0) ::close(fd_); // never attached
+  if (!socket_) ::close(fd_); // never attached
 }
 
 void tcp_layer::attached() {
   asio::error_code e;
-  socket_.emplace(home_.io().get_executor());
-  socket_->assign(asio::ip::tcp::v6(), fd_, e); // the family is not looked at for a given socket
+  socket s(home_.io().get_executor());
+  s.assign(asio::ip::tcp::v6(), fd_, e); // the family is not looked at for a given socket
   if (e) throw std::system_error(e, "tcp");
+  socket_.emplace(std::move(s));
   const int one = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   put_above(verb::established);
@@ -61,20 +62,24 @@ void tcp_layer::describe(const tree_sink& out) const { out.detail("fd " + std::t
 
 // ---- turns
 
-std::size_t tcp_layer::turn(std::size_t budget) {
-  if (!dead_) {
-    if (broken_) end_as(how_);
-    if (std::exchange(late_, false) && !dead_) end_as(ended_by::timeout);
-    if (std::exchange(half_close_, false) && !dead_) half_close();
-    if (std::exchange(readable_, false) && !dead_) {
-      if (lingering_)
-        read_and_forget();
-      else
-        read();
-    }
-    if (std::exchange(writable_, false) && !dead_) home_.dirty(*this);
+void tcp_layer::on_marks() {
+  // all was said while it lingers: how the peer goes changes nothing
+  if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
+  if (std::exchange(late_, false)) return end_as(lingering_ ? how_ : ended_by::timeout);
+  if (std::exchange(flushed_, false)) half_close();
+  if (std::exchange(doubtful_, false) && !dead_) {
+    int error = 0;
+    socklen_t n = sizeof error;
+    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &n);
+    if (error) return end_as(ended_by::reset); // else urgent data: not waited for again while held
   }
-  return layer_actor::turn(budget);
+  if (std::exchange(readable_, false) && !dead_) {
+    if (lingering_)
+      read_and_forget();
+    else
+      read();
+  }
+  if (std::exchange(writable_, false) && !dead_) home_.dirty(*this);
 }
 
 void tcp_layer::woke(asio::error_code e, want w) {
@@ -84,12 +89,8 @@ void tcp_layer::woke(asio::error_code e, want w) {
     if (!ops_ && parting_) layer_actor::let_go();
     return;
   }
-  if (e)
-    return broken(e.value());
-  if (w == want::write)
-    writable_ = true;
-  else
-    readable_ = true; // an error is read as such
+  if (e) return broken();
+  (w == want::read ? readable_ : w == want::write ? writable_ : doubtful_) = true;
   wake_up();
 }
 
@@ -130,6 +131,7 @@ void tcp_layer::read() {
   } else if (n == 0) {
     eof_ = true;
     put_above(verb::eof);
+    arm(want::error);
   } else if (errno == EAGAIN || errno == EINTR) {
     arm(want::read);
   } else {
@@ -139,6 +141,12 @@ void tcp_layer::read() {
 
 void tcp_layer::resume_in() {
   if (std::exchange(held_, false)) read();
+}
+
+// What the kernel has by now is still handed up.
+void tcp_layer::drain() {
+  if (!held_) read();
+  if (!dead_) layer_actor::drain();
 }
 
 void tcp_layer::read_and_forget() {
@@ -152,8 +160,19 @@ void tcp_layer::read_and_forget() {
 
 void tcp_layer::write(message_ptr m) {
   if (closing_) return took_above(m->bytes.size());
+  if (!out_) progress_ = home_.burst_time();
   out_.push(std::move(m));
   home_.dirty(*this);
+}
+
+// Bytes that the kernel has not sent are dropped, and the peer gets a reset: it must not take the
+// end of a body that was cut for the whole.
+void tcp_layer::abort(ended_by how) {
+  if (socket_ && !lingering_) {
+    const linger now{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  end_as(how);
 }
 
 void tcp_layer::close(ended_by how) {
@@ -181,7 +200,7 @@ void tcp_layer::flush() {
                           : ::sendmsg(fd_, &h, MSG_NOSIGNAL);
     if (k < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) return broken(errno);
+      if (errno != EAGAIN) return broken();
       arm(want::write);
       break;
     }
@@ -205,12 +224,10 @@ void tcp_layer::flush() {
     progress_ = home_.burst_time();
     took_above(sent);
   }
-  if (waits_[int(want::write)] && !armed()) {
-    progress_ = home_.burst_time();
+  if (waits_[int(want::write)] && !armed())
     home_.arm(*this, later(progress_, limits_.write_stall));
-  }
   if (closing_ && !out_ && !lingering_) {
-    half_close_ = true; // in a turn: a flush ends nobody
+    flushed_ = true; // in a turn: a flush ends nobody
     wake_up();
   }
 }
@@ -227,9 +244,8 @@ void tcp_layer::half_close() {
   read_and_forget();
 }
 
-void tcp_layer::broken(int) noexcept {
+void tcp_layer::broken() noexcept {
   broken_ = true;
-  how_ = ended_by::reset;
   wake_up();
 }
 
@@ -249,15 +265,18 @@ void tcp_layer::timed_out() {
 
 void tcp_layer::end_as(ended_by h) {
   if (dead_) return;
-  counters_.note_closed(lingering_ ? how_ : h);
+  how_ = h;
+  over();
+}
+
+void tcp_layer::on_over() noexcept {
+  counters_.note_closed(how_);
   home_.disarm(*this);
   home_.clean(*this);
   out_.clear();
-  if (socket_) {
-    asio::error_code e;
-    socket_->close(e); // waits end with an error, soon
-  }
-  over();
+  if (!socket_) return;
+  asio::error_code e;
+  socket_->close(e); // what waits ends with an error, soon
 }
 
 } // namespace creche::internal

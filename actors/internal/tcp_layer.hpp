@@ -3,7 +3,7 @@
 // asio's completion handlers only mark and wake; everything happens in the actor's turn: one
 // non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one gathered
 // send at the end of the loop's burst. A closed socket is told to the stack only when asio holds no
-// operation of it.
+// operation of it. While held, or after the peer's end, it still waits for errors: a reset is seen.
 #pragma once
 
 #include "actors/internal/stack_actor.hpp"
@@ -26,7 +26,6 @@ public:
   const char* name() const override { return "tcp"; }
   std::string_view kind() const noexcept override { return "tcp"; }
   void describe(const tree_sink&) const override;
-  std::size_t turn(std::size_t budget) override;
   void flush() override;
 
 private:
@@ -37,10 +36,12 @@ private:
   void attached() override;
   void write(message_ptr m) override;
   void close(ended_by how) override;
-  void abort() override { end_as(ended_by::local); }
+  void abort(ended_by how) override;
   void resume_in() override;
-  void drain() override { close(ended_by::clean); }
-  void on_cancel() override { end_as(ended_by::local); }
+  void drain() override;
+  void on_cancel() override { abort(ended_by::local); }
+  void on_marks() override;
+  void on_over() noexcept override;
   void let_go() override;
 
   void arm(want w);
@@ -48,20 +49,20 @@ private:
   void read();
   void read_and_forget();
   void half_close();
-  void broken(int error) noexcept; // outside a turn: marks
+  void broken() noexcept; // outside a turn: marks
   void end_as(ended_by how);
   void timed_out();
 
   int fd_;
-  std::uint8_t ops_ = 0;
-  bool readable_ = false, writable_ = false;
+  std::uint8_t ops_ = 0; // that asio holds
   bool waits_[3] = {};
-  bool eof_ = false, closing_ = false, lingering_ = false, held_ = false, parting_ = false;
-  bool broken_ = false, half_close_ = false, late_ = false, cancelled_ = false;
-  ended_by how_ = ended_by::clean;
+  bool readable_ = false, writable_ = false, doubtful_ = false, broken_ = false, late_ = false,
+       flushed_ = false; // marks
+  bool eof_ = false, held_ = false, closing_ = false, lingering_ = false, parting_ = false;
+  ended_by how_ = ended_by::local;
   connection_counters& counters_;
   const tcp_limits& limits_;
-  time_point progress_{};
+  time_point progress_{}; // bytes were taken, or began to wait
   message_queue out_;
   std::optional<socket> socket_;
 };

@@ -1,9 +1,9 @@
-// close_record.hpp: how a connection ended.
+// ended_by.hpp: how a connection ended. A plain value; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <system_error>
 
 namespace creche {
 
@@ -28,11 +28,5 @@ constexpr std::string_view to_text(ended_by e) noexcept {
   return "?";
 }
 inline constexpr std::size_t ended_by_kinds = 6;
-
-struct close_record {
-  ended_by how = ended_by::clean;
-  std::error_code code;
-  std::string_view layer; ///< who noticed
-};
 
 } // namespace creche

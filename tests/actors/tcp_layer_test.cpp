@@ -1,0 +1,321 @@
+// The transport, on a socket pair and the virtual clock: a local pair delivers at once, so that
+// everything is deterministic but the size of the kernel's buffers.
+#include "http_rig.hpp"
+#include "sockets.hpp"
+
+#include "actors/internal/tcp_layer.hpp"
+
+using namespace creche;
+using namespace creche::testing;
+using http1::request, http1::response, http1::server, http1::writer;
+using internal::tcp_layer, internal::tcp_limits, internal::connection_counters;
+
+namespace {
+
+std::uint64_t closed_as(const connection_counters& c, ended_by how) {
+  return c.closed[std::size_t(how)].load();
+}
+
+struct tcp_rig {
+  client peer;
+  int fd = -1; // the layer's, from the start of the stack
+  connection_counters counters;
+  tcp_limits limits;
+  child stack;
+  made_stack* actor = nullptr; // while the stack lives
+
+  tcp_rig() {
+    int pair[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    const int small = 8192;
+    ::setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    ::fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    ::fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    fd = pair[0];
+    peer = client(pair[1]);
+  }
+  void start(nursery& n, std::vector<probe_layer::hooks> above) {
+    stack = start_stack(n, [this, above = std::move(above)](made_stack& s) {
+      s.add<tcp_layer>("tcp", nullptr, fd, counters, limits);
+      for (auto& h : above) s.add<probe_layer>("probe", nullptr, h);
+    });
+  }
+  void start(nursery& n, std::shared_ptr<const server> config) {
+    stack = start_stack(n, [this, config](made_stack& s) {
+      actor = &s;
+      s.add<tcp_layer>("tcp", nullptr, fd, counters, limits);
+      s.add<internal::http1_layer>("http1", nullptr, config, counters);
+    });
+  }
+};
+
+/// Runs `script(nursery&, tcp_rig&)`; the stack must be gone at the end, and its descriptor closed.
+template <class F> void with_tcp(F script) {
+  tcp_rig x;
+  auto r = run_virtual([&](nursery& n) -> task<> {
+    co_await script(n, x);
+    x.peer.close();
+    co_await x.stack.wait();
+  });
+  CHECK(r.deadlock == "");
+  CHECK(r.leaked == 0);
+  CHECK(r.run.how() == run_result::kind::completed);
+  CHECK_FALSE(is_open(x.fd));
+  std::uint64_t ends = 0;
+  for (auto& c : x.counters.closed) ends += c;
+  CHECK(ends == 1); // counted once, whatever happened
+}
+template <class F> void with_tcp_http(server s, F script) {
+  const auto config = std::make_shared<const server>(std::move(s));
+  with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+    x.start(n, config);
+    co_await script(x);
+  });
+}
+
+task<response> endless_handler(request&) {
+  co_return response::stream(200, "text/plain", [](writer& out) -> task<> {
+    const std::string block(10'000, 'x');
+    for (;;) co_await out.write(block);
+  });
+}
+
+const auto eat = [](probe_layer&, const slice& in) { return std::size_t(in.size()); };
+
+} // namespace
+
+TEST_CASE("pain 10: a request and the end of the stream in one packet are answered, 100 of 100") {
+  for (int i = 0; i < 100; ++i) {
+    with_tcp_http(server(name_handler), [](tcp_rig& x) -> task<> {
+      x.peer.send(get("/"));
+      x.peer.finish();
+      co_await x.stack.wait();
+      CHECK(statuses_in(x.peer.rest()) == std::vector<int>{200});
+      CHECK(closed_as(x.counters, ended_by::clean) == 1);
+    });
+  }
+}
+
+TEST_CASE("P18: a peer that takes nothing for the time of a write stall is cut off") {
+  with_tcp_http(server(endless_handler), [](tcp_rig& x) -> task<> {
+    x.peer.send(get("/"));
+    const auto start = now();
+    co_await sleep_until(start + 30s - 1ns);
+    CHECK_FALSE(x.stack.ended());
+    co_await sleep_until(start + 30s);
+    co_await settled();
+    CHECK(x.stack.ended());
+    CHECK(closed_as(x.counters, ended_by::timeout) == 1);
+  });
+}
+
+TEST_CASE("P18: a peer that takes a little now and then is not cut off") {
+  with_tcp_http(server(endless_handler), [](tcp_rig& x) -> task<> {
+    x.peer.send(get("/"));
+    for (int i = 0; i < 20; ++i) {
+      co_await sleep_for(29s);
+      for (int k = 0; k < 4; ++k) CHECK(x.peer.receive(4096).size() == 4096);
+    }
+    CHECK_FALSE(x.stack.ended());
+    const auto start = now();
+    co_await sleep_until(start + 30s - 1ns);
+    CHECK_FALSE(x.stack.ended());
+    co_await x.stack.wait();
+    CHECK(now() < start + 31s);
+  });
+}
+
+TEST_CASE("P18: a write stall is measured from the first byte that waits, not from long ago") {
+  with_tcp([](nursery& n, tcp_rig& x) -> task<> {
+    probe_layer* top = nullptr;
+    x.start(n, {{.attached = [&](probe_layer& l) { top = &l; }, .received = [&](probe_layer& l, const slice& in) -> std::size_t {
+                   l.write_below(slice::copy_of(std::string(20'000, 'x')));
+                   return in.size();
+                 }}});
+    x.peer.send("a");
+    co_await sleep_for(1s); // the timer is set for 30 s
+    while (!x.peer.receive().empty()) co_await settled();
+    co_await sleep_for(25s);
+    x.peer.send("b"); // waits anew
+    const auto start = now();
+    co_await sleep_until(start + 30s - 1ns);
+    CHECK_FALSE(x.stack.ended());
+    co_await sleep_until(start + 30s);
+    co_await settled();
+    CHECK(x.stack.ended());
+  });
+}
+
+TEST_CASE("L4: after its last word the transport waits for the peer's, for a while") {
+  const auto close = [](request&) -> task<response> {
+    co_return response::text(200, "x").close();
+  };
+  with_tcp_http(server(close), [](tcp_rig& x) -> task<> {
+    x.peer.send(get("/"));
+    co_await settled();
+    CHECK(statuses_in(x.peer.rest()) == std::vector<int>{200});
+    CHECK_FALSE(x.stack.ended());
+    x.peer.send("whatever"); // forgotten, and no reset for it
+    co_await sleep_for(1999ms);
+    CHECK_FALSE(x.stack.ended());
+    co_await sleep_for(1ms);
+    CHECK(x.stack.ended());
+    CHECK(closed_as(x.counters, ended_by::clean) == 1);
+  });
+  with_tcp_http(server(close), [](tcp_rig& x) -> task<> {
+    x.peer.send(get("/"));
+    co_await settled();
+    x.peer.finish();
+    co_await settled();
+    CHECK(x.stack.ended()); // no need to wait
+  });
+}
+
+TEST_CASE("L12: what is written in one turn goes out in order, however the kernel takes it") {
+  std::string expected, got;
+  for (int i = 0; i < 2000; ++i) expected += std::to_string(i) + ",";
+  with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+    x.start(n, {{.attached = [](probe_layer& l) {
+                   for (int i = 0; i < 2000; ++i) {
+                     l.write_below(slice::copy_of(std::to_string(i)));
+                     l.write_below(slice()); // nothing, and no harm
+                     l.write_below(slice::of_static(","));
+                   }
+                   l.close_below(ended_by::clean);
+                 }}});
+    while (got.size() < expected.size()) {
+      co_await settled();
+      got += x.peer.receive(1000);
+    }
+    CHECK(got == expected);
+  });
+}
+
+TEST_CASE("pain 10: a reset is seen while the transport is held, and after the peer's end") {
+  for (const bool held : {true, false}) {
+    INFO("held ", held);
+    with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+      hold h;
+      x.start(n, {{.attached = [&](probe_layer& l) {
+                     if (held) h = l.pause_in("test");
+                     l.write_below(slice::of_static("unread: closing now is a reset"));
+                   },
+                   .received = eat,
+                   .eof = [](probe_layer&) {}}});
+      co_await settled();
+      if (held)
+        while (x.peer.send(std::string(4096, 'x'))) co_await settled();
+      else
+        x.peer.finish();
+      co_await settled();
+      CHECK_FALSE(x.stack.ended());
+      x.peer.close();
+      co_await settled();
+      CHECK(x.stack.ended());
+      CHECK(closed_as(x.counters, ended_by::reset) == 1);
+    });
+  }
+}
+
+TEST_CASE("pain 11: urgent data while held does not keep the loop busy") {
+  with_tcp([](nursery& n, tcp_rig& x) -> task<> {
+    hold h;
+    x.start(n, {{.attached = [&](probe_layer& l) { h = l.pause_in("test"); }, .received = eat}});
+    co_await settled();
+    while (x.peer.send(std::string(4096, 'x'))) co_await settled();
+    h.release();
+    co_await settled();
+    (void)::send(x.peer.fd(), "!", 1, MSG_OOB); // a kernel may refuse it: then there is no danger
+    co_await settled(); // would never come
+    CHECK_FALSE(x.stack.ended());
+  });
+}
+
+TEST_CASE("L3: while held the transport reads no further than the mark, and loses nothing") {
+  with_tcp([](nursery& n, tcp_rig& x) -> task<> {
+    std::size_t sent = 0, seen = 0;
+    hold h;
+    x.start(n, {{.attached = [&](probe_layer& l) { h = l.pause_in("test"); },
+                 .received = [&](probe_layer&, const slice& in) { return seen += in.size(), in.size(); }}});
+    co_await settled();
+    const std::string block(1000, 'x');
+    while (::send(x.peer.fd(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+      sent += block.size();
+      co_await settled();
+    }
+    CHECK(seen == 0);
+    CHECK(sent < 1'000'000);
+    h.release();
+    co_await settled();
+    CHECK(seen == sent);
+  });
+}
+
+TEST_CASE("T7: a cancel at any time closes the socket; asio has given back what it held") {
+  for (int when = 0; when < 6; ++when) {
+    INFO("situation ", when);
+    with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+      hold h;
+      x.start(n, {{.attached = [&](probe_layer& l) {
+                     if (when == 2) h = l.pause_in("test");
+                     if (when == 3)
+                       for (int i = 0; i < 60; ++i)
+                         l.write_below(slice::copy_of(std::string(1000, 'x')));
+                     if (when == 4) l.close_below(ended_by::clean); // lingers
+                   },
+                   .received = eat}});
+      if (when > 0) co_await settled(); // else: before its first turn
+      if (when == 2)
+        while (x.peer.send(std::string(4096, 'x'))) co_await settled();
+      if (when == 5) x.peer.send("just now");
+      x.stack.cancel();
+      co_await x.stack.wait();
+      CHECK_FALSE(is_open(x.fd));
+    });
+  }
+}
+
+TEST_CASE("T5: the transport of a stack that fails is closed, whatever it was about to do") {
+  with_tcp([](nursery& n, tcp_rig& x) -> task<> {
+    x.start(n, {{.received = [](probe_layer& l, const slice&) -> std::size_t {
+                   l.write_below(slice::copy_of("never flushed by a dead one"));
+                   throw std::runtime_error("boom");
+                 }}});
+    x.peer.send("x");
+    co_await x.stack.wait();
+    CHECK(x.stack.result()->kind == how::failed);
+  });
+}
+
+TEST_CASE("T5: a descriptor that cannot be watched fails its stack, and is closed") {
+  connection_counters counters;
+  const tcp_limits limits;
+  const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC); // epoll refuses it
+  child stack;
+  auto r = run_virtual([&](nursery& n) -> task<> {
+    stack = start_stack(n, [&](made_stack& s) {
+      s.add<tcp_layer>("tcp", nullptr, fd, counters, limits);
+      s.add<probe_layer>("probe", nullptr, probe_layer::hooks{});
+    });
+    co_await stack.wait();
+  });
+  CHECK(r.leaked == 0);
+  CHECK(stack.result()->kind == how::failed);
+  CHECK_FALSE(is_open(fd));
+}
+
+TEST_CASE("S7: drain reads what the kernel has, and answers it; a cancel does not") {
+  for (const bool drain : {true, false}) {
+    with_tcp_http(server(name_handler), [&](tcp_rig& x) -> task<> {
+      co_await settled();
+      x.peer.send(get("/1"));
+      if (drain)
+        x.actor->drain();
+      else
+        x.stack.cancel();
+      x.peer.finish();
+      co_await x.stack.wait();
+      CHECK(statuses_in(x.peer.rest()) == (drain ? std::vector<int>{200} : std::vector<int>{}));
+    });
+  }
+}

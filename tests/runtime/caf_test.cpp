@@ -1,0 +1,368 @@
+// Actors of CAF and ours live together: what CAF's world may do with a lean actor, and CAF's own
+// actors as children. Home is checked wherever their code runs.
+#include "clean_run.hpp"
+#include "real_loops.hpp"
+#include "runtime/caf.hpp"
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+
+#include <thread>
+
+using namespace creche;
+using namespace creche::testing;
+using namespace creche::internal;
+
+namespace {
+
+using ping = caf::atom_constant<caf::atom("ping")>;
+using tick = caf::atom_constant<caf::atom("tick")>;
+using ask = caf::atom_constant<caf::atom("ask")>;
+using mute = caf::atom_constant<caf::atom("mute")>;
+using part = caf::atom_constant<caf::atom("quit")>;
+using fail = caf::atom_constant<caf::atom("fail")>;
+
+struct counts {
+  std::atomic<int> pings{0}, ticks{0}, timeouts{0}, away{0}, ended{0};
+  std::atomic<bool> freed{false};
+};
+
+void at_home_of(loop& home, counts& c) {
+  if (!home.at_home()) ++c.away;
+}
+
+// Answers pings; as a lean actor, and as one of CAF's.
+struct lean_echo : resident {
+  counts& c;
+  lean_echo(caf::actor_config& cfg, counts& x) : resident(cfg), c(x) {}
+  void on_caf(caf::mailbox_element& e) override {
+    at_home_of(home(), c);
+    auto& m = e.content();
+    if (m.match_elements<ping, int>()) {
+      if (e.mid.is_request()) respond(e, caf::make_message(m.get_as<int>(1) + 1));
+      ++c.pings;
+      c.pings.notify_all();
+      return;
+    }
+    if (m.match_elements<part>()) return end({});
+    resident::on_caf(e);
+  }
+  void let_go() override {
+    auto& x = c;
+    resident::let_go();
+    set(x.freed, true);
+  }
+};
+
+struct caf_echo : caf::event_based_actor {
+  loop& home;
+  counts& c;
+  caf_echo(caf::actor_config& cfg, counts* x)
+      : event_based_actor(cfg), home(*static_cast<loop*>(cfg.host)), c(*x) {}
+  void on_exit() override { at_home_of(home, c); }
+  caf::behavior make_behavior() override {
+    at_home_of(home, c);
+    return {
+        [this](ping, int x) {
+          at_home_of(home, c);
+          ++c.pings;
+          c.pings.notify_all();
+          return x + 1;
+        },
+        [this](tick) {
+          at_home_of(home, c);
+          if (++c.ticks < 5) delayed_send(this, 1ms, tick::value);
+          c.ticks.notify_all();
+        },
+        [this](ask, const caf::actor& other) {
+          request(other, 5ms, mute::value)
+              .then([] {},
+                    [this](const caf::error& e) {
+                      at_home_of(home, c);
+                      if (e == caf::sec::request_timeout) ++c.timeouts;
+                      c.timeouts.notify_all();
+                    });
+        },
+        [this](part) { this->quit(); },
+        [](fail) { throw std::runtime_error("a handler of CAF's"); },
+    };
+  }
+};
+
+void at_least(std::atomic<int>& n, int wanted) {
+  for (int seen = n; seen < wanted; seen = n) n.wait(seen);
+}
+
+caf::actor spawn_raw(loop& l, counts& c) {
+  caf::actor_config cfg{&l};
+  return l.system().template spawn_class<at_home<caf_echo>, caf::no_spawn_options>(
+      cfg, creche::detail::leash{}, &c);
+}
+
+} // namespace
+
+TEST_CASE("a lean actor and an at_home one serve CAF actors, foreign threads and loops, always at home") {
+  real_loops l(2);
+  counts lean, stock;
+  {
+    auto* made = l.call(0, [&] { return make_resident<lean_echo>(l[0], lean); });
+    const caf::actor a = made->handle(), b = spawn_raw(l[1], stock);
+    constexpr int each = 1000;
+    std::atomic<int> replies{0};
+    for (int w = 0; w < 4; ++w)
+      l.caf().spawn([&, a, b](caf::event_based_actor* self) {
+        for (int i = 0; i < each; ++i)
+          for (auto& x : {a, b})
+            self->request(x, caf::infinite, ping::value, i).then([&, i](int r) {
+              if (r != i + 1) return;
+              ++replies;
+              replies.notify_all();
+            });
+      });
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t)
+      threads.emplace_back([&] {
+        for (int i = 0; i < each; ++i)
+          for (auto& x : {a, b}) caf::anon_send(x, ping::value, i);
+      });
+    for (auto& t : threads) t.join();
+    at_least(replies, 8 * each);
+    at_least(lean.pings, 7 * each);
+    at_least(stock.pings, 7 * each);
+    caf::anon_send(b, tick::value);
+    at_least(stock.ticks, 5);
+    auto silent = l.caf().spawn([](caf::event_based_actor* self) -> caf::behavior {
+      return {[self](mute) { return self->make_response_promise(); },
+              [self](part) { self->quit(); }};
+    });
+    caf::anon_send(b, ask::value, silent);
+    at_least(stock.timeouts, 1);
+    for (auto& x : {a, b, silent}) caf::anon_send(x, part::value);
+    caf::scoped_actor self{l.caf()};
+    self->wait_for(a, b, silent);
+  }
+  await(lean.freed, true);
+  CHECK(l.finish() == 0);
+  CHECK(lean.pings == 7000);
+  CHECK(stock.pings == 7000);
+  CHECK(lean.away == 0);
+  CHECK(stock.away == 0);
+}
+
+TEST_CASE("a lean actor can be monitored, linked and attached to, and bounces requests when dead") {
+  real_loops l(1);
+  counts c;
+  auto* made = l.call(0, [&] { return make_resident<lean_echo>(l[0], c); });
+  const auto a = made->handle();
+  std::atomic<int> exits{0};
+  auto linked = l.caf().spawn([&, a](caf::event_based_actor* self) -> caf::behavior {
+    self->link_to(a);
+    self->set_exit_handler([&exits, self](caf::exit_msg&) {
+      ++exits;
+      self->quit();
+    });
+    return {[](ping) { return 0; }};
+  });
+  a->attach_functor([&](const caf::error&) { ++c.ended; });
+  caf::scoped_actor self{l.caf()};
+  self->monitor(a);
+  self->request(linked, 10s, ping::value).receive([](int) {}, [](const caf::error&) { CHECK(false); });
+  self->request(a, 10s, ping::value, 41)
+      .receive([](int x) { CHECK(x == 42); }, [](const caf::error&) { CHECK(false); });
+  caf::anon_send(a, part::value);
+  bool down = false;
+  self->receive([&](const caf::down_msg& d) { down = d.source == a.address(); });
+  CHECK(down);
+  self->wait_for(linked);
+  self->request(a, 10s, ping::value, 1)
+      .receive([](int) { CHECK(false); },
+               [](const caf::error& e) { CHECK(e == caf::sec::request_receiver_down); });
+  await(c.freed, true);
+  CHECK(exits == 1);
+  CHECK(c.ended == 1);
+}
+
+TEST_CASE("a request to an actor that dies with it in its mailbox is answered") {
+  real_loops l(1);
+  counts c;
+  auto* made = l.call(0, [&] { return make_resident<lean_echo>(l[0], c); });
+  const auto a = made->handle();
+  std::atomic<int> bounced{0};
+  std::atomic<bool> hold{true};
+  post_call(l[0], [&] { await(hold, false); }); // nothing is handled yet
+  l.caf().spawn([&, a](caf::event_based_actor* self) {
+    for (int i = 0; i < 100; ++i)
+      self->request(a, caf::infinite, ping::value, i)
+          .then([](int) {},
+                [&](const caf::error& e) {
+                  if (e != caf::sec::request_receiver_down) return;
+                  ++bounced;
+                  bounced.notify_all();
+                });
+    caf::anon_send_exit(a, caf::exit_reason::kill);
+    set(hold, false);
+  });
+  at_least(bounced, 100);
+  await(c.freed, true);
+}
+
+TEST_CASE("an exit without an error, as a linked actor's normal end sends it, ends nobody") {
+  real_loops l(1);
+  counts c;
+  auto* made = l.call(0, [&] { return make_resident<lean_echo>(l[0], c); });
+  const auto a = made->handle();
+  caf::scoped_actor self{l.caf()};
+  auto brief = l.caf().spawn([a](caf::event_based_actor* me) { me->link_to(a); });
+  self->wait_for(brief);
+  self->request(a, 10s, ping::value, 1)
+      .receive([](int x) { CHECK(x == 2); }, [](const caf::error&) { CHECK(false); });
+  auto failing = l.caf().spawn([a](caf::event_based_actor* me) {
+    me->link_to(a);
+    me->quit(caf::sec::runtime_error);
+  });
+  self->wait_for(failing);
+  await(c.freed, true);
+}
+
+TEST_CASE("an exit that two actors share is not changed by the first of them") {
+  real_loops l(2);
+  counts c[2];
+  caf::error seen[2];
+  const auto shared =
+      caf::make_message(caf::exit_msg{caf::actor_addr(), caf::make_error(caf::sec::runtime_error)});
+  for (int i = 0; i < 2; ++i) {
+    auto* made = l.call(std::size_t(i), [&] { return make_resident<lean_echo>(l[std::size_t(i)], c[i]); });
+    const auto a = made->handle();
+    a->attach_functor([&, i](const caf::error& e) { seen[i] = e; });
+    a->enqueue(nullptr, caf::make_message_id(), shared, nullptr);
+    await(c[i].freed, true);
+    CHECK(seen[i] == caf::sec::runtime_error);
+  }
+}
+
+TEST_CASE("a lean actor can be published and reached through CAF's middleman") {
+  caf::actor_system_config near_cfg, far_cfg;
+  for (auto* cfg : {&near_cfg, &far_cfg}) {
+    cfg->load<caf::io::middleman>();
+    cfg->set("scheduler.max-threads", 1);
+  }
+  caf::actor_system near(near_cfg), far(far_cfg);
+  near.await_actors_before_shutdown(false);
+  far.await_actors_before_shutdown(false);
+  counts c;
+  loop l(near, system_clock(), 0);
+  std::thread t([&] { l.run(); });
+  {
+    std::promise<caf::actor> made;
+    post_call(l, [&] { made.set_value(make_resident<lean_echo>(l, c)->handle()); });
+    const auto a = made.get_future().get();
+    auto port = near.middleman().publish(a, 0, "127.0.0.1");
+    REQUIRE(port);
+    auto proxy = far.middleman().remote_actor("127.0.0.1", *port);
+    REQUIRE(proxy);
+    caf::scoped_actor self{far};
+    self->request(*proxy, 30s, ping::value, 1)
+        .receive([](int x) { CHECK(x == 2); }, [](const caf::error&) { CHECK(false); });
+    self->monitor(*proxy);
+    self->send(*proxy, part::value);
+    bool down = false;
+    self->receive([&](const caf::down_msg&) { down = true; }, caf::after(30s) >> [] {});
+    CHECK(down);
+    near.middleman().unpublish(a, *port);
+  }
+  await(c.freed, true);
+  l.stop(10s);
+  t.join();
+  CHECK(l.live() == 0);
+  CHECK(c.away == 0);
+}
+
+// ---- CAF's actors as children
+
+TEST_CASE("a CAF actor is a child: it completes, fails with what its handler threw, is killed") {
+  counts c;
+  std::optional<outcome> ends[4];
+  run_and_see([&](nursery&) -> task<> {
+    auto body = [&](nursery& n) -> task<> {
+      auto start = [&](const char* name) {
+        return n.start(caf_child<caf_echo>(name, &c).ignore_failure());
+      };
+      child kids[] = {start("quits"), start("fails"), start("killed"), start("cancelled")};
+      for (auto& k : kids) caf::anon_send(actor_of(k), ping::value, 1);
+      co_await sleep_for(1s);
+      CHECK(c.pings == 4);
+      caf::anon_send(actor_of(kids[0]), part::value);
+      caf::anon_send(actor_of(kids[1]), fail::value);
+      caf::anon_send_exit(actor_of(kids[2]), caf::exit_reason::kill);
+      kids[3].cancel();
+      for (int i = 0; i < 4; ++i) {
+        co_await kids[i].wait();
+        ends[i] = kids[i].result();
+        CHECK(!actor_of(kids[i]));
+      }
+    };
+    co_await with_nursery(body);
+  });
+  for (auto& e : ends) REQUIRE(e);
+  CHECK(ends[0]->kind == how::completed);
+  CHECK(ends[1]->kind == how::failed);
+  CHECK(ends[1]->why->what() == "a handler of CAF's");
+  CHECK(ends[1]->why->path() == "test/nursery/fails");
+  CHECK(ends[2]->kind == how::killed);
+  CHECK(ends[3]->kind == how::cancelled);
+  CHECK(c.away == 0);
+}
+
+TEST_CASE("a CAF child is restarted as a new actor, on its loop") {
+  counts c;
+  run_clean({.loops = 2}, [&](nursery& n) -> task<> {
+    auto k = n.start(caf_child<caf_echo>("worker", &c)
+                         .restart(restart::permanent)
+                         .on(placement::any_loop));
+    const auto first = actor_of(k);
+    caf::anon_send(first, fail::value);
+    co_await sleep_for(50ms);
+    CHECK(!actor_of(k)); // it waits
+    co_await sleep_for(1s);
+    CHECK(k.restarts() == 1);
+    const auto second = actor_of(k);
+    REQUIRE(second);
+    CHECK(second != first);
+    caf::anon_send(second, ping::value, 1);
+    co_await sleep_for(1s);
+    CHECK(c.pings == 1);
+    k.cancel();
+  });
+  CHECK(c.away == 0);
+}
+
+TEST_CASE("a task has a caf::actor too, that can be monitored") {
+  run_clean([](nursery& n) -> task<> {
+    auto k = n.start([]() -> task<> { co_await sleep_for(1s); });
+    bool ended = false;
+    actor_of(k)->attach_functor([&](const caf::error&) { ended = true; });
+    co_await k.wait();
+    CHECK(ended);
+    CHECK(!actor_of(k));
+    CHECK(!actor_of(child()));
+  });
+}
+
+TEST_CASE("a CAF actor in a nursery is ended with it, from outside and by a scope") {
+  counts c;
+  const auto took = run_clean([&](nursery&) -> task<> {
+    auto tree = [&]() -> task<> {
+      auto body = [&](nursery& n) -> task<> {
+        const auto a = spawn_at_home<caf_echo>(n, "echo", &c);
+        caf::anon_send(a, tick::value); // with a timer set
+        co_return;
+      };
+      co_await with_nursery(body);
+      CHECK(false);
+    };
+    CHECK(!co_await move_on_after(1s, tree));
+  });
+  CHECK(took == 1s);
+  CHECK(c.ticks == 5);
+  CHECK(c.away == 0);
+}

@@ -1,0 +1,232 @@
+// S4: a child says that it is ready, and what its starter hears in every other case.
+#include "clean_run.hpp"
+
+#include <memory>
+
+using namespace creche;
+using namespace creche::testing;
+
+namespace {
+
+/// What `co_await n.start_ready<int>(spec)` throws, as text; "" if it throws nothing.
+task<std::string> refusal(nursery& n, child_spec& spec) {
+  std::string said;
+  try {
+    co_await n.start_ready<int>(spec);
+  } catch (const std::exception& e) {
+    said = e.what();
+  }
+  co_return said;
+}
+
+} // namespace
+
+TEST_CASE("S4 start_ready waits for the child's value, and the child goes on") {
+  bool ended = false;
+  const auto took = run_clean([&](nursery& n) -> task<> {
+    auto spec = child_spec("server", [&](ready<int> r, int x) -> task<> {
+      co_await sleep_for(2s);
+      r(x + 1);
+      r(0); // once is enough
+      co_await sleep_for(3s);
+      ended = true;
+    }, 41);
+    auto s = co_await n.start_ready<int>(spec);
+    CHECK(s.value == 42);
+    CHECK(s.child.name() == "server");
+    CHECK(!s.child.ended());
+    co_await s.child.wait();
+    CHECK(ended);
+  });
+  CHECK(took == 5s);
+}
+
+TEST_CASE("S4 the value may be nothing, or move-only, and come from another loop") {
+  run_clean({.loops = 2}, [](nursery& n) -> task<> {
+    auto quiet = child_spec("quiet", [](ready<void> r) -> task<> {
+      r();
+      co_return;
+    });
+    auto c = co_await n.start_ready<void>(quiet);
+    CHECK(c.name() == "quiet");
+    auto boxed = child_spec("boxed", [](ready<std::unique_ptr<counted>> r) -> task<> {
+      co_await sleep_for(1s);
+      r(std::make_unique<counted>("a value that lives on the heap of its own"));
+      co_await sleep_for(1s);
+    }).on(placement::any_loop);
+    auto s = co_await n.start_ready<std::unique_ptr<counted>>(boxed);
+    CHECK(s.value->text == "a value that lives on the heap of its own");
+  });
+  CHECK(counted::live == 0);
+}
+
+TEST_CASE("S4 a child that fails before it is ready fails its starter, and nobody else") {
+  run_clean([](nursery& n) -> task<> {
+    int lives = 0;
+    auto spec = child_spec("server", [&](ready<int>) -> task<> {
+      ++lives;
+      co_await sleep_for(1s);
+      throw std::runtime_error("the port is in use");
+    }).restart(restart::permanent);
+    CHECK(co_await refusal(n, spec) == "the port is in use");
+    co_await sleep_for(1h);
+    CHECK(lives == 1);
+    CHECK(n.live() == 0);
+  });
+}
+
+TEST_CASE("S4 a child that ends before it is ready, or cannot be made, says so") {
+  run_clean([](nursery& n) -> task<> {
+    auto ends = child_spec("server", [](ready<int>) -> task<> { co_return; });
+    CHECK(co_await refusal(n, ends)
+          == "test/server completed before it was ready: ended before it was ready");
+    auto broken = child_spec("server", [](ready<int>) -> task<> {
+      throw std::runtime_error("no coroutine");
+    });
+    CHECK(co_await refusal(n, broken) == "no coroutine");
+    CHECK(co_await refusal(n, ends) == "start: the spec was used up");
+  });
+}
+
+TEST_CASE("S4 a child that fails after it was ready is its nursery's business") {
+  const auto end = run_and_see([](nursery& n) -> task<> {
+    auto spec = child_spec("server", [](ready<int> r) -> task<> {
+      r(1);
+      co_await sleep_for(1s);
+      throw std::runtime_error("later");
+    });
+    co_await n.start_ready<int>(spec);
+    co_await sleep_for(1h);
+    CHECK(false);
+  });
+  REQUIRE(end.run.failures());
+  CHECK(end.run.failures()->failures()[0].what() == "later");
+}
+
+TEST_CASE("S4 after a restart nobody waits, and ready does nothing") {
+  run_clean([](nursery&) -> task<> {
+    int lives = 0;
+    auto body = [&](nursery& n) -> task<> {
+      auto spec = child_spec("server", [&](ready<int> r) -> task<> {
+        r(++lives);
+        if (lives < 3) throw std::runtime_error("again");
+        co_return;
+      }).restart(restart::transient);
+      auto s = co_await n.start_ready<int>(spec);
+      CHECK(s.value == 1);
+      co_await s.child.wait();
+    };
+    co_await with_nursery(body);
+    CHECK(lives == 3);
+  });
+}
+
+TEST_CASE("S4 a starter that is cancelled during the hand-over ends the child, and waits for it") {
+  stubborn slow;
+  std::string trace;
+  const auto took = run_clean([&](nursery& n) -> task<> {
+    n.start([&]() -> task<> {
+      co_await sleep_for(10s);
+      slow.finish(1);
+    });
+    auto starter = [&]() -> task<> {
+      mark m(trace, 's');
+      auto spec = child_spec("server", [&](ready<int>) -> task<> {
+        mark k(trace, 'c');
+        co_await slow; // refuses
+        co_await checkpoint();
+      });
+      co_await n.start_ready<int>(spec);
+      trace += '!';
+    };
+    CHECK(!co_await move_on_after(1s, starter));
+    CHECK(trace == "cs");
+  });
+  CHECK(took == 10s);
+}
+
+TEST_CASE("S4 a value that was said before the cancel was seen is delivered; then comes the stop") {
+  run_clean([](nursery& n) -> task<> {
+    stubborn slow;
+    child server;
+    int got = 0;
+    n.start([&]() -> task<> {
+      co_await sleep_for(10s);
+      slow.finish(1);
+    });
+    auto starter = [&]() -> task<> {
+      auto spec = child_spec("server", [&](ready<int> r) -> task<> {
+        co_await slow;
+        r(7); // no checkpoint in between
+        co_return;
+      });
+      auto s = co_await n.start_ready<int>(spec);
+      got = s.value;
+      server = s.child;
+      co_await checkpoint();
+      got = 0;
+    };
+    CHECK(!co_await move_on_after(1s, starter));
+    CHECK(got == 7);
+    CHECK(server.ended());
+  });
+}
+
+TEST_CASE("S4 start_ready in a nursery that stops, and in one that is cancelled") {
+  run_clean([](nursery&) -> task<> {
+    std::string said;
+    int reached = 0;
+    stubborn hold;
+    auto body = [&](nursery& n) -> task<> {
+      n.start([&]() -> task<> { // outlives the stop of the body
+        co_await hold;
+      });
+      n.start([&]() -> task<> {
+        co_await sleep_for(1s);
+        n.stop(); // the body is gone, this task is the next to stop: not before its checkpoint
+        auto spec = child_spec("late", [](ready<int> r) -> task<> {
+          r(1);
+          co_return;
+        });
+        try {
+          co_await n.start_ready<int>(spec);
+        } catch (const nursery_closed&) {
+          said = "closed";
+        }
+        hold.finish(1);
+      });
+      co_await sleep_for(1h);
+    };
+    co_await with_nursery(body);
+    CHECK(said == "closed");
+    auto cancelled = [&](nursery& n) -> task<> {
+      n.cancel();
+      auto spec = child_spec("late", [&](ready<int>) -> task<> {
+        ++reached;
+        co_return;
+      });
+      co_await n.start_ready<int>(spec); // a checkpoint: it does not even start
+      CHECK(false);
+    };
+    co_await with_nursery(cancelled);
+    CHECK(reached == 0);
+  });
+}
+
+TEST_CASE("S5 a slow start does not hold up the siblings") {
+  std::string trace;
+  run_clean([&](nursery& n) -> task<> {
+    auto slow = child_spec("slow", [&](ready<int> r) -> task<> {
+      co_await sleep_for(5s);
+      trace += 's';
+      r(1);
+    });
+    n.start([&]() -> task<> {
+      co_await sleep_for(1s);
+      trace += 'f';
+    });
+    co_await n.start_ready<int>(slow);
+    trace += 'r';
+  });
+  CHECK(trace == "fsr");
+}
