@@ -1,27 +1,30 @@
 // kept_statements.cpp: statements with an await in them that every supported compiler carries.
 #include "tests/contract/subject.hpp"
 
+#include <chrono>
 #include <stdexcept>
 
 using namespace creche;
 using contract::counted;
 using contract::expect;
 using contract::long_text;
+using contract::suspend;
+using namespace std::chrono_literals;
 
 namespace {
 
 task<std::size_t> number(std::size_t n) {
-  co_await checkpoint();
+  co_await suspend();
   co_return n;
 }
 
 task<std::string> text(counted c, std::size_t length) {
-  co_await checkpoint();
+  co_await suspend();
   co_return c.text().substr(0, 0) + long_text(length);
 }
 
 task<> fail(counted) {
-  co_await checkpoint();
+  co_await suspend();
   throw std::runtime_error(long_text(60));
 }
 
@@ -45,7 +48,7 @@ private:
 class service {
 public:
   task<std::size_t> ask(counted question) {
-    co_await checkpoint();
+    co_await suspend();
     co_return question.size() + name_.size();
   }
 
@@ -81,7 +84,7 @@ CONTRACT_FORM(conditions) {
 
 CONTRACT_FORM(if_with_initialiser) {
   if (auto s = co_await text(counted(), 41); !s.empty()) {
-    co_await checkpoint();
+    co_await suspend();
     expect(s.size() == 41);
   } else {
     expect(false);
@@ -95,7 +98,7 @@ CONTRACT_FORM(if_in_place_of_a_ternary) {
       s = co_await text(counted(), 40);
     else
       s = long_text(40);
-    co_await checkpoint();
+    co_await suspend();
     expect(s.size() == 40);
   }
 }
@@ -108,7 +111,7 @@ CONTRACT_FORM(while_with_an_await) {
       --left;
       continue;
     }
-    co_await checkpoint();
+    co_await suspend();
     --left;
   }
   for (;;) {
@@ -126,7 +129,7 @@ CONTRACT_FORM(range_for_over_a_named_container) {
 
 CONTRACT_FORM(range_for_over_an_awaited_container) {
   const auto many = []() -> task<std::vector<counted>> {
-    co_await checkpoint();
+    co_await suspend();
     co_return std::vector<counted>(2);
   };
   std::size_t sum = 0;
@@ -145,25 +148,25 @@ CONTRACT_FORM(container_filled_one_by_one) {
   v.reserve(2);
   v.push_back(co_await text(counted(), 40));
   v.emplace_back(co_await text(counted(), 41));
-  co_await checkpoint();
+  co_await suspend();
   expect(v[0].size() + v[1].size() == 81);
 }
 
 CONTRACT_FORM(result_put_into_an_optional) {
   std::optional<std::string> o;
   o.emplace(co_await text(counted(), 40));
-  co_await checkpoint();
+  co_await suspend();
   expect(o->size() == 40);
 }
 
 CONTRACT_FORM(named_result_taken_apart) {
   const auto both = []() -> task<std::pair<counted, int>> {
-    co_await checkpoint();
+    co_await suspend();
     co_return std::pair(counted(), 2);
   };
   auto result = co_await both();
   auto& [c, n] = result;
-  co_await checkpoint();
+  co_await suspend();
   expect(c.size() == 40 && n == 2);
 }
 
@@ -181,48 +184,73 @@ CONTRACT_FORM(exception_out_of_an_await) {
     } catch (const std::runtime_error& e) {
       caught = std::string(e.what()).size();
     }
-    co_await checkpoint();
+    co_await suspend();
     expect(caught == 60 && before.size() == 40);
   }
 }
 
 CONTRACT_FORM(exception_through_scopes) {
-  bool caught = false;
+  int caught = 0;
   try {
     co_await with_nursery([](nursery&) -> task<> {
       counted inside;
       co_await fail(counted());
     });
-  } catch (const std::runtime_error&) {
-    caught = true;
+  } catch (const failure_group& g) {
+    caught += g.find<std::runtime_error>() != nullptr;
   }
+  try {
+    co_await move_on_after(1h, []() -> task<> {
+      counted inside;
+      co_await fail(counted());
+    });
+  } catch (const std::runtime_error&) {
+    ++caught;
+  }
+  expect(caught == 2);
+}
+
+CONTRACT_FORM(exception_out_of_a_child) {
+  bool caught = false;
+  try {
+    co_await with_nursery([](nursery& n) -> task<> {
+      const counted inside;
+      n.start(fail, counted());
+      co_await suspend();
+      co_await suspend();
+      expect(false);
+    });
+  } catch (const failure_group& g) {
+    caught = g.find<std::runtime_error>() != nullptr;
+  }
+  co_await suspend();
   expect(caught);
 }
 
 CONTRACT_FORM(task_made_first_awaited_next) {
   counted local;
   auto t = text(counted(), 40);
-  co_await checkpoint();
+  co_await suspend();
   expect((co_await std::move(t)).size() == 40);
 }
 
 CONTRACT_FORM(task_never_awaited) {
   auto t = text(counted(), 40);
-  co_await checkpoint();
-  expect(!t.frame().done());
+  co_await suspend();
+  expect(static_cast<bool>(t));
 }
 
 CONTRACT_FORM(locals_die_innermost_first) {
   std::string notes;
   {
     noting a(notes, 'a');
-    co_await checkpoint();
+    co_await suspend();
     {
       noting b(notes, 'b');
-      co_await checkpoint();
+      co_await suspend();
     }
     noting c(notes, 'c');
-    co_await checkpoint();
+    co_await suspend();
   }
   expect(notes == "bca");
 }

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Holds a compiler against creche's contract: which forms of co_await it carries.
 
-    tests/contract/run.py [--jobs N] [--only TEXT] COMPILER [FLAG...]
-    tests/contract/run.py g++ -O2
-    tests/contract/run.py clang++-19 -O1 -fsanitize=address
+    tests/contract/run.py --build BUILD [--jobs N] [--only TEXT] COMPILER [FLAG...]
+    tests/contract/run.py --build build/release g++ -O2
+    tests/contract/run.py --build build/clang-asan clang++-19 -O1
+
+BUILD is where the runtime was built: the forms are linked with its library and compiled with its
+CMAKE_CXX_FLAGS, so with its sanitizers; FLAGs come after them.
 
 kept_*.cpp    forms that creche promises: they work under every compiler and flag.
 refused/      forms that a compiler would break and the library refuses. The file says by which
@@ -20,17 +23,26 @@ import argparse
 import concurrent.futures
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+LIBRARIES = ["-lcaf_core", "-lspdlog", "-lfmt", "-pthread"]
 
 
 class Compiler:
-    def __init__(self, command, flags, scratch):
-        self.command, self.flags, self.scratch = command, flags, scratch
+    def __init__(self, command, flags, build, scratch):
+        self.command, self.scratch = command, pathlib.Path(scratch)
+        self.flags = flags_of(build) + flags
+        self.libraries = [str(build / "runtime" / "libcreche_runtime.a"), *LIBRARIES]
+        for linker in ("mold", "lld"):
+            if shutil.which(f"ld.{linker}"):
+                self.libraries.append(f"-fuse-ld={linker}")
+                break
         macros = dict(
             line.split(" ", 2)[1:]
             for line in self._run("-x", "c++", "-dM", "-E", "/dev/null").stdout.splitlines()
@@ -38,7 +50,8 @@ class Compiler:
         )
         self.name = "clang" if "__clang_major__" in macros else "g++"
         self.version = int(macros.get("__clang_major__", macros["__GNUC__"]))
-        self.sanitized = any(f.startswith("-fsanitize=") and "address" in f for f in flags)
+        self.sanitized = any(f.startswith("-fsanitize=") and "address" in f for f in self.flags)
+        self.driver = self.scratch / "driver.o"
 
     def _run(self, *args):
         return run([self.command, *args])
@@ -50,14 +63,25 @@ class Compiler:
         name, first, last = re.fullmatch(r"(\S+) (\d+)-(\d+)", words).groups()
         return self.name == name and int(first) <= self.version <= int(last)
 
+    def compile(self, source, *how):
+        return self._run("-std=c++20", f"-I{ROOT}", *self.flags, str(source), *how)
+
+    def prepare(self):
+        """What all forms share: the driver."""
+        return self.compile(HERE / "driver.cpp", "-c", "-o", str(self.driver))
+
     def check(self, source):
-        return self._run("-std=c++20", f"-I{ROOT}", "-fsyntax-only", str(source))
+        return self.compile(source, "-fsyntax-only")
 
     def build(self, source):
-        target = pathlib.Path(self.scratch) / f"{source.parent.name}_{source.stem}"
-        return target, self._run(
-            "-std=c++20", f"-I{ROOT}", *self.flags, str(source), "-o", str(target)
-        )
+        target = self.scratch / f"{source.parent.name}_{source.stem}"
+        return target, self.compile(source, str(self.driver), "-o", str(target), *self.libraries)
+
+
+def flags_of(build):
+    """The flags that everything in a build directory is compiled with."""
+    cache = (build / "CMakeCache.txt").read_text()
+    return shlex.split(re.search(r"(?m)^CMAKE_CXX_FLAGS:\w+=(.*)$", cache).group(1))
 
 
 def run(command):
@@ -135,11 +159,15 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--build", type=pathlib.Path, required=True, help="as in build/dev")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
     parser.add_argument("--only", default="", help="only files whose name contains this")
     parser.add_argument("compiler")
     parser.add_argument("flags", nargs=argparse.REMAINDER)
     args = parser.parse_args()
+
+    if not (args.build / "runtime" / "libcreche_runtime.a").exists():
+        sys.exit(f"there is no runtime in {args.build}: tools/build {args.build.name}")
 
     work = [(kept, f) for f in sorted(HERE.glob("kept_*.cpp"))]
     work += [(refused, f) for f in sorted(HERE.glob("refused/*.cpp"))]
@@ -150,8 +178,11 @@ def main():
 
     differences = forms = 0
     with tempfile.TemporaryDirectory(prefix="contract_") as scratch:
-        compiler = Compiler(args.compiler, args.flags, scratch)
-        print(f"{compiler.name} {compiler.version} {' '.join(args.flags)}", flush=True)
+        compiler = Compiler(args.compiler, args.flags, args.build, scratch)
+        print(f"{compiler.name} {compiler.version} {' '.join(compiler.flags)}", flush=True)
+        prepared = compiler.prepare()
+        if prepared.returncode:
+            sys.exit(prepared.stderr)
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             for rows in pool.map(lambda w: w[0](compiler, w[1]), work):
                 for name, good, text in rows:

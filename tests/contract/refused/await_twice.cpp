@@ -4,7 +4,7 @@
 
 using namespace creche;
 
-static task<> work() { co_await checkpoint(); }
+static task<> work() { co_await contract::suspend(); }
 
 CONTRACT_FORM(await_twice) {
   auto t = work();

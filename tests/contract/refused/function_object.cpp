@@ -9,7 +9,7 @@ namespace {
 struct greeter {
   contract::counted name;
   task<> operator()(nursery&) const {
-    co_await checkpoint();
+    co_await contract::suspend();
     contract::expect(name.size() == 40);
   }
 };

@@ -7,7 +7,7 @@ using namespace creche;
 
 CONTRACT_FORM(named_then_moved) {
   auto body = [c = contract::counted()](nursery&) -> task<> {
-    co_await checkpoint();
+    co_await contract::suspend();
     contract::expect(c.size() == 40);
   };
   co_await with_nursery(std::move(body));

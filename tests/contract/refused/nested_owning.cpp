@@ -7,8 +7,8 @@ using namespace creche;
 CONTRACT_FORM(nested_owning) {
   contract::counted c;
   co_await with_nursery([&](nursery&) -> task<> {
-    co_await move_on_after(std::chrono::seconds(1), [c](cancel_scope&) -> task<> {
-      co_await checkpoint();
+    co_await move_on_after(std::chrono::hours(1), [c](cancel_scope&) -> task<> {
+      co_await contract::suspend();
       contract::expect(c.size() == 40);
     });
   });

@@ -8,7 +8,7 @@ CONTRACT_FORM(owning_and_borrowing) {
   std::size_t got = 0;
   contract::counted c;
   co_await with_nursery([&got, c](nursery&) -> task<> {
-    co_await checkpoint();
+    co_await contract::suspend();
     got = c.size();
   });
   contract::expect(got == 40);

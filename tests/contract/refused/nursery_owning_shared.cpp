@@ -7,7 +7,7 @@ using namespace creche;
 CONTRACT_FORM(owning_shared) {
   auto shared = std::make_shared<contract::counted>();
   co_await with_nursery([shared](nursery&) -> task<> {
-    co_await checkpoint();
+    co_await contract::suspend();
     contract::expect(shared->size() == 40);
   });
 }

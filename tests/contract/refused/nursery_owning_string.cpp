@@ -6,7 +6,7 @@ using namespace creche;
 
 CONTRACT_FORM(owning_string) {
   co_await with_nursery([s = contract::long_text()](nursery&) -> task<> {
-    co_await checkpoint();
+    co_await contract::suspend();
     contract::expect(s.size() == 50);
   });
 }

@@ -7,7 +7,7 @@ using namespace creche;
 CONTRACT_FORM(owning_unique) {
   auto owned = std::make_unique<contract::counted>();
   co_await with_nursery([owned = std::move(owned)](nursery&) -> task<> {
-    co_await checkpoint();
+    co_await contract::suspend();
     contract::expect(owned->size() == 40);
   });
 }

@@ -13,7 +13,7 @@ struct greeting {
 };
 
 task<> greet_all(greeting g) {
-  co_await checkpoint();
+  co_await contract::suspend();
   contract::expect(g.name.size() == 40);
 }
 

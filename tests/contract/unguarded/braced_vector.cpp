@@ -6,7 +6,7 @@ using namespace creche;
 using contract::long_text;
 
 static task<std::size_t> count(std::vector<std::string> v) {
-  co_await checkpoint();
+  co_await contract::suspend();
   co_return v.size();
 }
 

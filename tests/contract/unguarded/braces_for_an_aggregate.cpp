@@ -14,7 +14,7 @@ struct options {
 };
 
 task<std::size_t> with(options o) {
-  co_await checkpoint();
+  co_await contract::suspend();
   co_return o.name.size() + o.inner.size();
 }
 

@@ -24,7 +24,7 @@ task<std::size_t> run_child(child_value c) { co_return co_await c.run(); }
 
 CONTRACT_FORM(class_around_an_owning_lambda) {
   const auto size = co_await run_child(child_value([c = counted()]() -> task<std::size_t> {
-    co_await checkpoint();
+    co_await contract::suspend();
     co_return c.size();
   }));
   contract::expect(size == 40);

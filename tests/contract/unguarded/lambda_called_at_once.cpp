@@ -7,7 +7,7 @@ using contract::counted;
 
 CONTRACT_FORM(lambda_called_at_once) {
   const auto size = co_await [c = counted()]() -> task<std::size_t> {
-    co_await checkpoint();
+    co_await contract::suspend();
     co_return c.size();
   }();
   contract::expect(size == 40);

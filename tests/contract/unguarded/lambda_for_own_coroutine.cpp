@@ -9,7 +9,7 @@ template <class F> static task<std::size_t> call(F f) { co_return co_await f(); 
 
 CONTRACT_FORM(lambda_for_own_coroutine) {
   const auto size = co_await call([c = counted()]() -> task<std::size_t> {
-    co_await checkpoint();
+    co_await contract::suspend();
     co_return c.size();
   });
   contract::expect(size == 40);

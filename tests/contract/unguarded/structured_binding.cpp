@@ -6,13 +6,13 @@ using namespace creche;
 using contract::counted;
 
 static task<std::pair<counted, int>> both() {
-  co_await checkpoint();
+  co_await contract::suspend();
   co_return std::pair(counted(), 2);
 }
 
 CONTRACT_FORM(structured_binding) {
   auto [c, n] = co_await both();
-  co_await checkpoint();
+  co_await contract::suspend();
   contract::expect(c.size() == 40 && n == 2);
 }
 

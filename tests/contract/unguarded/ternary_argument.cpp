@@ -7,12 +7,12 @@ using contract::counted;
 using contract::long_text;
 
 static task<std::size_t> length_of(const std::string& s) {
-  co_await checkpoint();
+  co_await contract::suspend();
   co_return s.size();
 }
 
 CONTRACT_FORM(ternary_argument) {
-  const bool first = contract::parked != nullptr;
+  const bool first = contract::no();
   contract::expect(co_await length_of(first ? long_text(50) : long_text(40)) == 40);
 }
 

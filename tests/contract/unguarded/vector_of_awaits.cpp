@@ -7,7 +7,7 @@ using contract::counted;
 using contract::long_text;
 
 static task<std::string> text(counted c, std::size_t length) {
-  co_await checkpoint();
+  co_await contract::suspend();
   co_return c.text().substr(0, 0) + long_text(length);
 }
 
