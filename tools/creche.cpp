@@ -1,0 +1,98 @@
+// creche: the program. `creche demo` is the service that shows what the framework does.
+//
+// Exit status: 0 done, 1 the tree failed, 2 it was asked for something that cannot be done.
+#include "tools/creche/demo.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+constexpr auto demo_help = R"(
+Serves
+  /        a page with the live tree of actors; works without script, too
+  /tree    the same as JSON
+  /hello   "hello world"
+  /crash   makes the worker fail now (GET or POST)
+  /echo    sends the body of any request back while it comes in, however long it is
+
+The tree is a root nursery with three children. "http" listens; every connection is a nursery of
+its layers and requests. "ticker" counts seconds. "worker" fails by chance every 5 to 35 seconds,
+or by /crash, and is started again after 0.1 s, 0.2 s, 0.4 s and so on; 5 s of health make it 0.1 s
+again. More than 5 restarts in 10 s are too many for the root: it ends everything, prints the chain
+of failures and exits with 1. That takes six quick /crash; chance alone never does it.
+
+Signals
+  SIGINT, SIGTERM   once: finish what is in hand, exit 0; twice: cancel it; three times: exit 130
+  SIGUSR1           print the tree on standard error
+
+Prints `listening on ADDR:PORT` when it is ready. Exits with 2 when it cannot begin.
+)";
+
+std::string complaint_about_address(const std::string& text) {
+  try {
+    creche::endpoint::parse(text);
+    return {};
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+}
+
+int fail(const char* what) {
+  std::fprintf(stderr, "creche: %s\n", what);
+  return 2;
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("creche: supervised actors", "creche");
+  app.set_version_flag("--version,-V", "creche " CRECHE_VERSION);
+  app.require_subcommand(1);
+
+  auto& demo = *app.add_subcommand("demo", "an HTTP service that shows a tree of actors at work");
+  demo.footer(demo_help);
+  demo::options o;
+  std::string at = o.at.to_text();
+  double timeout_s = 0;
+  demo.add_option("--http", at, "where to listen; port 0: any that is free")
+      ->type_name("ADDR:PORT")
+      ->capture_default_str()
+      ->check(CLI::Validator(complaint_about_address, ""));
+  demo.add_option("--loops", o.loops, "threads with an event loop (default: hardware threads)")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1024u));
+  demo.add_option("--connections", o.connections, "at a time; more wait until others end")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 10'000'000u));
+  demo.add_option("--timeout", timeout_s,
+                  "how long a client may be silent: within a head (default: 10), within a body "
+                  "(30), between requests (60), while we write (30)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.01, 86'400.0));
+  demo.add_flag("--echo", o.echo, "answer every method on every path with 200 and its own body");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) { // help or version
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    return fail((e.what() + std::string("; see creche demo --help")).c_str());
+  }
+  o.at = creche::endpoint::parse(at);
+  if (timeout_s > 0)
+    o.timeout = std::chrono::duration_cast<creche::clock_duration>(
+        std::chrono::duration<double>(timeout_s));
+  return demo::serve(o);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return main_of(argc, argv);
+  } catch (const std::exception& e) {
+    return fail(e.what());
+  }
+}

@@ -1,0 +1,101 @@
+#include "tools/creche/routes.hpp"
+
+#include "runtime/tree.hpp"
+#include "tools/creche/page.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace demo {
+
+using namespace creche;
+using http1::request;
+using http1::response;
+
+namespace {
+
+task<response> hello(service&, request&) { co_return response(200, "hello world\n", "text/plain"); }
+
+task<response> front_page(service& s, request&) {
+  co_return response::html(200, page(tree(children_shown), s.seconds.load()))
+      .header("Cache-Control", "no-store");
+}
+
+task<response> tree_json(service&, request&) {
+  co_return response::json(200, tree().to_json() + "\n").header("Cache-Control", "no-store");
+}
+
+task<response> crash(service& s, request&) {
+  if (s.worker.crash())
+    co_return response::text(202, "The worker fails now. Its nursery starts it again after a wait; "
+                                  "see /tree.\n");
+  co_return response::text(503, "The worker is down already and waits for its restart; "
+                                "try again in a moment.\n")
+      .header("Retry-After", "1");
+}
+
+task<response> echo_any(service&, request& r) { return echo(r); }
+
+struct route {
+  std::string_view path;
+  std::array<std::string_view, 2> methods; ///< empty: any
+  task<response> (*handle)(service&, request&);
+
+  bool takes(std::string_view method) const {
+    return methods[0].empty() || std::ranges::find(methods, method) != methods.end();
+  }
+  std::string allow() const { return std::string(methods[0]).append(", ").append(methods[1]); }
+};
+
+constexpr route table[] = {
+    {"/hello", {"GET", "HEAD"}, hello}, {"/", {"GET", "HEAD"}, front_page},
+    {"/tree", {"GET", "HEAD"}, tree_json}, {"/crash", {"GET", "POST"}, crash},
+    {"/echo", {}, echo_any},
+};
+
+task<response> not_found() {
+  co_return response::text(404, "Not found. There is /, /tree, /hello, /crash and /echo.\n");
+}
+task<response> not_allowed(const route& r) {
+  const auto allow = r.allow();
+  co_return response::text(405, "Not allowed here: use " + allow + ".\n").header("Allow", allow);
+}
+
+} // namespace
+
+http1::server::handler routes(service& s) {
+  return [&s](request& r) {
+    const auto path = r.path();
+    for (auto& to : table)
+      if (path == to.path) return to.takes(r.method()) ? to.handle(s, r) : not_allowed(to);
+    return not_found();
+  };
+}
+
+task<response> echo(request& r) {
+  std::optional<slice> first;
+  try {
+    // a client that sent `Expect: 100-continue` is told to go on by our asking
+    first = co_await r.body().next();
+  } catch (const http1::body_lost& e) {
+    co_return response::text(400, std::string(e.code().message()) + "\n").close();
+  }
+  auto answer = response(200, "", "");
+  if (first) {
+    auto copy = [&r, first](http1::writer& out) -> task<> {
+      for (auto piece = first; piece; piece = co_await r.body().next()) {
+        auto bytes = std::move(*piece);
+        co_await out.write(std::move(bytes));
+      }
+    };
+    std::optional<std::uint64_t> length;
+    if (r.head().body() == http1::body_kind::fixed) length = r.head().content_length();
+    answer = response::stream(200, "", copy, length);
+  }
+  if (const auto type = r.header("Content-Type"); !type.empty())
+    co_return std::move(answer).header("Content-Type", std::string(type));
+  co_return std::move(answer);
+}
+
+} // namespace demo
