@@ -86,10 +86,9 @@ task<> request_call::serve(request_call& self) {
     answer->failed_ = true;
   }
   auto produce = std::move(answer->producer_);
-  answer->producer_ = nullptr;
   answer->streams_ = bool(produce);
   if (produce && frame_for(x.head, answer->status_, answer->length_) == body_framing::none)
-    produce = nullptr; // to HEAD, or 304: nobody will see what it writes
+    produce = {}; // to HEAD, or 304: nobody will see what it writes
   internal::tell<respond_note, lane::data>(*x.layer, exchange_ref::share(&x), std::move(*answer),
                                            produce ? address_of(*x.task) : nullptr);
   answer.reset();

@@ -7,11 +7,10 @@
 
 #include "protocols/http1/head.hpp"
 #include "protocols/http1/limits.hpp"
+#include "runtime/function.hpp"
 #include "runtime/slice.hpp"
 #include "runtime/task.hpp"
 
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -91,7 +90,7 @@ private:
 /// What a handler answers. A class with constructors, so that it may stand in a co_await expression.
 class response {
 public:
-  using producer = std::function<task<>(writer&)>;
+  using producer = detail::function<task<>(writer&)>;
 
   /// `body` of the given type; HEAD and statuses without a body are seen to.
   response(int status, std::string body, std::string_view content_type)
@@ -154,7 +153,7 @@ struct timeouts {
 /// The layer as a value: a handler and its limits.
 class server {
 public:
-  using handler = std::function<task<response>(request&)>;
+  using handler = detail::function<task<response>(request&)>;
 
   explicit server(handler h) : handler_(std::move(h)) {}
   /// Throws std::invalid_argument if a whole head could exceed what a layer may leave unused.

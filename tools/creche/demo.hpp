@@ -15,7 +15,7 @@ struct options {
   creche::endpoint at{"127.0.0.1", 8080};
   unsigned loops = 0; ///< 0: one per hardware thread
   unsigned connections = 10'000;
-  bool echo = false; ///< nothing but echo, on every path
+  bool echo = false;                             ///< nothing but echo, on every path
   std::optional<creche::clock_duration> timeout; ///< instead of all of http1::timeouts
 };
 

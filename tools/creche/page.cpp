@@ -53,7 +53,8 @@ li > span { margin-left: .5rem; color: var(--soft) }
 li > .tag { padding: .05rem .5rem; border: 1px solid var(--line); border-radius: 1rem;
   font-size: .8rem }
 li > .fails { display: block; margin-left: 1.1rem; color: var(--bad); font-size: .9rem }
-li > .says { display: block; margin-left: 1.1rem; font-size: .9rem }
+li > .says { font-size: .9rem }
+li > .hurt { color: var(--wait); border-color: currentColor }
 footer { padding-top: 1rem; padding-bottom: 2rem; color: var(--soft); font-size: .9rem }
 a { color: inherit }
 .gone main { opacity: .4 }
@@ -134,16 +135,17 @@ std::string_view light_of(const tree_node& n) {
 
 void put(writer& w, const tree_node& n) {
   w.raw("<li><i class=\"").raw(light_of(n)).raw("\"></i><b>").text(n.name).raw("</b>");
-  w.span("", n.kind).span("tag", n.stuck ? "stuck: it keeps its loop busy" : n.state);
-  if (!n.waits_for.empty()) w.span("tag", "waits for " + n.waits_for);
-  if (n.restarts) w.span("tag", counted(n.restarts, "restart"));
+  if (n.kind != n.name) w.span("", n.kind);
+  w.span("tag", n.stuck ? "stuck: it keeps its loop busy" : n.state);
+  if (!n.waits_for.empty()) w.span("tag", "waits: " + n.waits_for);
+  if (n.restarts) w.span("tag hurt", counted(n.restarts, "restart"));
   if (n.restart_in_s >= 0) {
     char in[48];
     std::snprintf(in, sizeof in, "again in %.1f s", n.restart_in_s);
-    w.span("tag", in);
+    w.span("tag hurt", in);
   }
-  if (!n.failure.empty()) w.span("fails", "last failure: " + n.failure);
   if (!n.detail.empty()) w.span("says", n.detail);
+  if (!n.failure.empty()) w.span("fails", "last failure: " + n.failure);
   if (!n.children.empty() || n.hidden) {
     w.raw("\n<ul>\n");
     for (auto& c : n.children) put(w, c);
@@ -163,7 +165,7 @@ const tree_node* find(const tree_node& n, std::string_view name) {
 std::string page(const tree_node& top, std::uint64_t seconds) {
   writer w;
   w.raw(head).raw("<main>\n<dl>\n");
-  w.fact("seconds, by the ticker", std::to_string(seconds));
+  w.fact("seconds, says the ticker", std::to_string(seconds));
   if (auto* worker = find(top, "worker")) {
     w.fact("worker", worker->state);
     w.fact("its restarts", std::to_string(worker->restarts));

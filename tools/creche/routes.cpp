@@ -49,8 +49,10 @@ struct route {
 };
 
 constexpr route table[] = {
-    {"/hello", {"GET", "HEAD"}, hello}, {"/", {"GET", "HEAD"}, front_page},
-    {"/tree", {"GET", "HEAD"}, tree_json}, {"/crash", {"GET", "POST"}, crash},
+    {"/hello", {"GET", "HEAD"}, hello},
+    {"/", {"GET", "HEAD"}, front_page},
+    {"/tree", {"GET", "HEAD"}, tree_json},
+    {"/crash", {"GET", "POST"}, crash},
     {"/echo", {}, echo_any},
 };
 
