@@ -8,7 +8,6 @@ namespace creche::http1 {
 
 namespace {
 
-using internal::exchange;
 using internal::exchange_ref;
 using internal::http1_layer;
 using internal::lane;
@@ -36,9 +35,7 @@ struct end_note {
 struct want_note {
   exchange_ref x;
   caf::strong_actor_ptr task;
-  void operator()(resident& l) {
-    static_cast<http1_layer&>(l).want_body(*x.x, std::move(task));
-  }
+  void operator()(resident& l) { static_cast<http1_layer&>(l).want_body(*x.x, std::move(task)); }
 };
 struct taken_note {
   std::uint32_t id;
@@ -120,7 +117,11 @@ server&& server::limits(const http1::limits& l) && {
 std::string_view request::method() const noexcept { return exchange_->head.method(); }
 std::string_view request::target() const noexcept { return exchange_->head.target(); }
 std::string_view request::path() const noexcept {
-  const auto t = target();
+  auto t = target();
+  if (const auto scheme = t.starts_with('/') ? t.npos : t.find("://"); scheme != t.npos) {
+    const auto end = t.find_first_of("/?", scheme + 3); // of the authority
+    t = end == t.npos || t[end] == '?' ? "/" : t.substr(end);
+  }
   return t.substr(0, t.find('?'));
 }
 std::string_view request::header(std::string_view name) const noexcept {

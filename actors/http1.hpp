@@ -1,8 +1,9 @@
 // http1.hpp: an HTTP/1.1 server as a layer: requests in, responses out, bodies under flow control.
 //
 // Every request is a task of its own, a child of its connection's stack: it may await anything, and
-// is cancelled when its connection is lost. Responses go out in the order of the requests. A handler
-// is called on the loop of its connection; with several loops, on several threads at a time.
+// is cancelled when its connection is lost. Responses go out in the order of the requests. A
+// handler is called on the loop of its connection; with several loops, on several threads at a
+// time.
 #pragma once
 
 #include "protocols/http1/head.hpp"
@@ -55,7 +56,8 @@ public:
   std::string_view method() const noexcept;
   /// As sent, query included.
   std::string_view target() const noexcept;
-  /// The target up to the first '?'.
+  /// The target up to the first '?', without the scheme and authority of an absolute one (as
+  /// proxies are sent; RFC 9112 §3.2.2).
   std::string_view path() const noexcept;
   /// The first field of that name (case is ignored), or "".
   std::string_view header(std::string_view name) const noexcept;
@@ -87,7 +89,8 @@ private:
   internal::exchange* exchange_;
 };
 
-/// What a handler answers. A class with constructors, so that it may stand in a co_await expression.
+/// What a handler answers. A class with constructors, so that it may stand in a co_await
+/// expression.
 class response {
 public:
   using producer = detail::function<task<>(writer&)>;
@@ -143,11 +146,11 @@ private:
 
 /// Time limits of a connection; sizes are in http1::limits.
 struct timeouts {
-  clock_duration header = std::chrono::seconds(10); ///< for a whole head
-  clock_duration body = std::chrono::seconds(30);   ///< without a byte of a body
-  clock_duration idle = std::chrono::seconds(60);   ///< between requests
+  clock_duration header = std::chrono::seconds(10);      ///< for a whole head
+  clock_duration body = std::chrono::seconds(30);        ///< without a byte of a body
+  clock_duration idle = std::chrono::seconds(60);        ///< between requests
   clock_duration write_stall = std::chrono::seconds(30); ///< the peer takes nothing
-  clock_duration linger = std::chrono::seconds(2);  ///< after our end of the connection
+  clock_duration linger = std::chrono::seconds(2);       ///< after our end of the connection
 };
 
 /// The layer as a value: a handler and its limits.

@@ -35,8 +35,7 @@ struct listener_options {
 class listener {
 public:
   listener(endpoint at, http1::server s) : at_(std::move(at)), server_(std::move(s)) {}
-  listener(std::string_view at, http1::server s)
-      : listener(endpoint::parse(at), std::move(s)) {}
+  listener(std::string_view at, http1::server s) : listener(endpoint::parse(at), std::move(s)) {}
 
   listener&& most(unsigned connections) && {
     return options_.connections = connections, std::move(*this);

@@ -49,8 +49,8 @@ public:
   using Base::enqueue;
   void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override {
     const auto type = e->content().type_token();
-    if (type == caf::make_type_token<caf::exit_msg>()
-        || type == caf::make_type_token<caf::down_msg>())
+    if (type == caf::make_type_token<caf::exit_msg>() ||
+        type == caf::make_type_token<caf::down_msg>())
       e->mid = e->mid.with_high_priority();
     Base::enqueue(std::move(e), home_);
   }
@@ -85,9 +85,9 @@ public:
 
   // local_actor's own always wakes CAF's clock thread, in case a timeout is set.
   bool cleanup(caf::error&& why, caf::execution_unit* host) override {
-    const bool may_have_timeouts = this->last_request_id_.request_id().integer_value() != 0
-                                   || this->timeout_id_ != 0 || !this->stream_managers_.empty()
-                                   || !this->pending_stream_managers_.empty();
+    const bool may_have_timeouts = this->last_request_id_.request_id().integer_value() != 0 ||
+                                   this->timeout_id_ != 0 || !this->stream_managers_.empty() ||
+                                   !this->pending_stream_managers_.empty();
     if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     if (!this->mailbox_.closed()) {
       this->mailbox_.close();
@@ -131,12 +131,13 @@ public:
 
 template <class T, class... A> class caf_plan_of final : public caf_plan {
 public:
-  template <class... B> explicit caf_plan_of(B&&... b) : args_(std::in_place, std::forward<B>(b)...) {}
+  template <class... B>
+  explicit caf_plan_of(B&&... b) : args_(std::in_place, std::forward<B>(b)...) {}
   caf::actor spawn(caf::actor_config& cfg, leash l) override {
     return std::apply(
         [&](const auto&... a) {
           return cfg.host->system().template spawn_class<at_home<T>, caf::no_spawn_options>(cfg, l,
-                                                                                           a...);
+                                                                                            a...);
         },
         *args_);
   }
@@ -163,7 +164,8 @@ template <class T, class... A> child_spec caf_child(std::string_view name, A... 
 caf::actor actor_of(const child& c);
 
 /// Starts such a child, and gives what CAF code wants of it.
-template <class T, class... A> caf::actor spawn_at_home(nursery& n, std::string_view name, A... args) {
+template <class T, class... A>
+caf::actor spawn_at_home(nursery& n, std::string_view name, A... args) {
   return actor_of(n.start(caf_child<T>(name, std::move(args)...)));
 }
 

@@ -76,8 +76,7 @@ struct list_lock {
 
 } // namespace
 
-wait_awaiter::wait_awaiter(task_run& r, internal::child_record* c) noexcept
-    : run_(r), record_(c) {
+wait_awaiter::wait_awaiter(task_run& r, internal::child_record* c) noexcept : run_(r), record_(c) {
   if (record_) record_->hold();
 }
 wait_awaiter::~wait_awaiter() {
@@ -88,7 +87,8 @@ wait_awaiter::~wait_awaiter() {
 void wait_awaiter::await_suspend(std::coroutine_handle<>) {
   if (run_.pending()) return run_.stop();
   const auto over = [this] {
-    return !record_ || record_->state.load(std::memory_order_acquire) == internal::child_state::ended;
+    return !record_ ||
+           record_->state.load(std::memory_order_acquire) == internal::child_state::ended;
   };
   if (over()) return run_.yield();
   ticket_ = new wait_ticket;
@@ -161,8 +161,8 @@ void* ready_storage(ready_slot* s) noexcept {
   return s && s->open.exchange(false) ? s->storage : nullptr;
 }
 void ready_done(ready_slot* s) noexcept {
-  internal::tell<ready_note, internal::lane::control>(
-      static_cast<internal::resident&>(*s->nursery), s->record);
+  internal::tell<ready_note, internal::lane::control>(static_cast<internal::resident&>(*s->nursery),
+                                                      s->record);
 }
 void ready_hold(ready_slot* s) noexcept {
   if (s) s->refs.fetch_add(1, std::memory_order_relaxed);
@@ -182,9 +182,9 @@ void ready_slot::failed(internal::child_record& r, how h) {
   auto* why = r.past && r.past->last_failure ? &*r.past->last_failure : nullptr;
   error = why && why->exception()
               ? why->exception()
-              : std::make_exception_ptr(std::system_error(
-                    make_error_code(errc::not_ready),
-                    r.path() + " " + std::string(to_text(h)) + " before it was ready"));
+              : std::make_exception_ptr(std::system_error(make_error_code(errc::not_ready),
+                                                          r.path() + " " + std::string(to_text(h)) +
+                                                              " before it was ready"));
   close(r, true);
 }
 

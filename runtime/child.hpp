@@ -121,7 +121,8 @@ public:
                 "the child's function does not take these arguments; it is called once per "
                 "incarnation, with the spec's own copies as lvalues");
 
-  template <class G, class... B> explicit task_plan(G&& f, B&&... b)
+  template <class G, class... B>
+  explicit task_plan(G&& f, B&&... b)
       : call_(std::in_place, std::forward<G>(f), std::forward<B>(b)...) {
     wants_ready = with_ready;
   }
@@ -141,8 +142,8 @@ private:
   struct call {
     F f;
     std::tuple<A...> args;
-    template <class G, class... B> explicit call(G&& g, B&&... b)
-        : f(std::forward<G>(g)), args(std::forward<B>(b)...) {}
+    template <class G, class... B>
+    explicit call(G&& g, B&&... b) : f(std::forward<G>(g)), args(std::forward<B>(b)...) {}
   };
   std::optional<call> call_;
 };
@@ -213,8 +214,8 @@ public:
   class wait_op;
   /// Waits for the end of the logical child; returns nothing and never counts as catching its
   /// failure. Checkpoint.
-  /// Of a handle with a name only: `co_await n.start(…).wait()` would take an owning lambda through a
-  /// co_await expression, which g++ 12 destroys twice.
+  /// Of a handle with a name only: `co_await n.start(…).wait()` would take an owning lambda through
+  /// a co_await expression, which g++ 12 destroys twice.
   wait_op wait() const& noexcept;
   wait_op wait() const&& = delete;
 

@@ -5,7 +5,8 @@
 #pragma once
 
 #if __has_include(<bits/chrono.h>)
-#include <bits/chrono.h> // libstdc++'s part of <chrono> without calendars and text: 36 000 lines less
+// libstdc++: <chrono> without calendars and text, 36 000 lines less
+#include <bits/chrono.h>
 #else
 #include <chrono>
 #endif

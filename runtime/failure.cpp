@@ -59,8 +59,11 @@ void print(std::string& out, const failure& f, unsigned depth) {
     out.append(std::to_string(f.code().value())).append("]");
   }
   if (f.where().line())
-    out.append(" (").append(file_of(f.where())).append(":").append(
-        std::to_string(f.where().line())).append(")");
+    out.append(" (")
+        .append(file_of(f.where()))
+        .append(":")
+        .append(std::to_string(f.where().line()))
+        .append(")");
   out += '\n';
   for (auto& c : f.causes()) print(out, c, depth + 1);
 }
@@ -78,7 +81,7 @@ struct failure::state {
 failure::failure(std::error_code code, std::string what, std::string path,
                  std::source_location where, std::vector<failure> causes)
     : state_(detail::shared<state>::make<state>(
-        state{code, std::move(what), std::move(path), where, std::move(causes), nullptr})) {}
+          state{code, std::move(what), std::move(path), where, std::move(causes), nullptr})) {}
 
 failure failure::from(std::exception_ptr error, std::string path, std::source_location where) {
   state s{errc::unknown, "", std::move(path), where, {}, error};

@@ -24,9 +24,7 @@ void boundary::cancel() noexcept {
   run->wake();
 }
 
-bool boundary::pending_outside() const noexcept {
-  return !shield && task_run::pending_from(up);
-}
+bool boundary::pending_outside() const noexcept { return !shield && task_run::pending_from(up); }
 
 bool task_run::pending_from(const boundary* innermost) noexcept {
   for (auto* b = innermost; b; b = b->up) {

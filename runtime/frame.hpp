@@ -2,8 +2,8 @@
 //
 // A task is a chain of coroutine frames, each awaiting the next. Nothing resumes a frame but the
 // task's trampoline (task_run::step): awaiters only set what comes next, so the machine stack never
-// grows, and a frame that is on it is never destroyed. A cancelled await does not resume: the frames
-// between it and a boundary are destroyed, leaf first, one by one, and the boundary goes on.
+// grows, and a frame that is on it is never destroyed. A cancelled await does not resume: the
+// frames between it and a boundary are destroyed, leaf first, one by one, and the boundary goes on.
 // Everything here runs on the task's home loop.
 #pragma once
 
@@ -191,8 +191,8 @@ private:
 
   bool pending_ = false;
   bool done_stopped_ = false;
-  bool yielded_ = false; // parked_ waits for nothing but its turn
-  bool news_ = false;    // a boundary was cancelled since the last turn
+  bool yielded_ = false;     // parked_ waits for nothing but its turn
+  bool news_ = false;        // a boundary was cancelled since the last turn
   frame* next_ = nullptr;    // to be resumed
   frame* parked_ = nullptr;  // to be resumed in the next turn
   frame* current_ = nullptr; // the innermost frame

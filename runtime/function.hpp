@@ -16,8 +16,8 @@ template <class R, class... A> class function<R(A...)> {
 public:
   function() noexcept = default;
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, function>
-             && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
+    requires(!std::is_same_v<std::remove_cvref_t<F>, function> &&
+             std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
   function(F&& f) : target_(new holder<std::decay_t<F>>(std::forward<F>(f))) {}
   function(function&& o) noexcept : target_(std::exchange(o.target_, nullptr)) {}
   function& operator=(function&& o) noexcept {

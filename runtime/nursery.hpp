@@ -36,8 +36,8 @@ struct call_ops {
 
 template <class F, class... A> class bound_call {
 public:
-  template <class G, class... B> explicit bound_call(G&& f, B&&... b)
-      : f_(std::forward<G>(f)), args_(std::forward<B>(b)...) {}
+  template <class G, class... B>
+  explicit bound_call(G&& f, B&&... b) : f_(std::forward<G>(f)), args_(std::forward<B>(b)...) {}
   static task<> invoke(void* self) {
     auto& me = *static_cast<bound_call*>(self);
     return std::apply(
@@ -55,7 +55,8 @@ private:
   [[no_unique_address]] std::tuple<A...> args_;
 };
 
-template <class B> inline constexpr call_ops call_ops_of{
+template <class B>
+inline constexpr call_ops call_ops_of{
     sizeof(B), [](void* to, void* from) { new (to) B(std::move(*static_cast<B*>(from))); },
     &B::invoke, [](void* p) noexcept { static_cast<B*>(p)->~B(); }};
 
@@ -94,8 +95,8 @@ public:
   /// Starts a child as described.
   child start(child_spec spec);
 
-  /// Starts a child and waits until it calls its ready<R>: `{value, child}`. Its failure before that
-  /// is thrown here, and then it is neither restarted nor anybody else's failure. Checkpoint.
+  /// Starts a child and waits until it calls its ready<R>: `{value, child}`. Its failure before
+  /// that is thrown here, and then it is neither restarted nor anybody else's failure. Checkpoint.
   /// The spec is used up.
   template <class R> [[nodiscard]] detail::start_ready_op<R> start_ready(child_spec& spec) {
     return detail::start_ready_op<R>(*this, spec);

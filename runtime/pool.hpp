@@ -14,10 +14,10 @@ namespace creche::detail {
 
 class pool {
 public:
-  static constexpr std::size_t grain = 32;    // bytes between size classes
-  static constexpr std::size_t classes = 64;  // larger blocks are malloc's
+  static constexpr std::size_t grain = 32;   // bytes between size classes
+  static constexpr std::size_t classes = 64; // larger blocks are malloc's
   static constexpr std::size_t largest = grain * classes;
-  static constexpr unsigned magazine = 128;   // blocks
+  static constexpr unsigned magazine = 128; // blocks
 
   /// At least `n` bytes (n > 0), aligned to 16. Throws std::bad_alloc.
   static void* take(std::size_t n) {

@@ -79,9 +79,9 @@ run_result detail::run_root(const run_options& o, root_body body, std::source_lo
   if (left)
     failures.emplace_back(errc::stuck, std::to_string(left) + " actors did not end with the tree",
                           std::string(o.name), where);
-  const auto kind = !failures.empty()  ? run_result::kind::failed
-                    : watch.signal()   ? run_result::kind::interrupted
-                                       : run_result::kind::completed;
+  const auto kind = !failures.empty() ? run_result::kind::failed
+                    : watch.signal()  ? run_result::kind::interrupted
+                                      : run_result::kind::completed;
   return {kind, std::move(failures), watch.signal(), watch.hurried()};
 }
 

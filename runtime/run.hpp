@@ -22,8 +22,9 @@ struct run_options {
   /// prints the tree on standard error. none: signals are left alone.
   enum class signals_are { creche, none } signals = signals_are::creche;
   clock_duration drain = std::chrono::seconds(10); ///< the orderly stop; then all are cancelled
-  clock_duration cancel = std::chrono::seconds(5); ///< then the tree is printed and the process ends
-  bool log = true; ///< failures and restarts on standard error, as they happen
+  clock_duration cancel =
+      std::chrono::seconds(5); ///< then the tree is printed and the process ends
+  bool log = true;             ///< failures and restarts on standard error, as they happen
 };
 
 class run_result {
@@ -68,9 +69,9 @@ template <class F> root_body root_body_of(F& f) noexcept {
 
 } // namespace detail
 
-/// Blocks until the tree has ended. Several may run in one process, on threads of their own, without
-/// knowing of each other; then at most one of them may handle signals.
-/// Throws std::invalid_argument for options that make no sense.
+/// Blocks until the tree has ended. Several may run in one process, on threads of their own,
+/// without knowing of each other; then at most one of them may handle signals. Throws
+/// std::invalid_argument for options that make no sense.
 template <class F>
 run_result run(run_options o, F main,
                std::source_location where = std::source_location::current()) {

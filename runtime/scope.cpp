@@ -12,7 +12,8 @@ scope_with_deadline::~scope_with_deadline() { run_.disarm(*this); }
 void scope_with_deadline::open() {
   if (limit_ <= clock_duration::zero()) cancel();
   enter(run_);
-  if (limit_ > clock_duration::zero() && limit_ != no_limit) run_.arm(*this, later(run_.now(), limit_));
+  if (limit_ > clock_duration::zero() && limit_ != no_limit)
+    run_.arm(*this, later(run_.now(), limit_));
 }
 
 void scope_with_deadline::close() noexcept {

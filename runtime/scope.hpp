@@ -109,8 +109,9 @@ private:
 } // namespace detail
 
 /// Runs `f()` or `f(cancel_scope&)`, which returns task<T>, for at most `limit`: then its value, or
-/// nullopt if it was stopped; for task<>, true or false. A limit of zero or less stops it at its first checkpoint. A stop that
-/// comes from further out passes through. The body is a checkpoint if it has one.
+/// nullopt if it was stopped; for task<>, true or false. A limit of zero or less stops it at its
+/// first checkpoint. A stop that comes from further out passes through. The body is a checkpoint if
+/// it has one.
 template <class F> [[nodiscard]] auto move_on_after(clock_duration limit, F&& f) {
   CRECHE_NAME_IT(F);
   return detail::move_on_op<F>(limit, std::forward<F>(f));

@@ -87,9 +87,7 @@ slice slab_cursor::cut(std::uint32_t n) noexcept {
   return s;
 }
 
-slab_cursor& slab_cursor::for_input() noexcept {
-  return detail::hands::mine().input;
-}
+slab_cursor& slab_cursor::for_input() noexcept { return detail::hands::mine().input; }
 slab_cursor& slab_cursor::for_output() noexcept { return detail::hands::mine().output; }
 
 void receive_buffer::append(std::string_view more) {

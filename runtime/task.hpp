@@ -1,8 +1,8 @@
 // task.hpp: task<T>, a coroutine that runs inside a child of a nursery.
 //
 // Lazy: nothing runs before it is awaited. Awaited once, as an rvalue. Inside a task, awaited tasks
-// are plain nested frames; concurrency is a nursery's business. Three ways out of an await: a value,
-// an exception, or stopped (the frame is destroyed; no handler is entered, destructors run).
+// are plain nested frames; concurrency is a nursery's business. Three ways out of an await: a
+// value, an exception, or stopped (the frame is destroyed; no handler is entered, destructors run).
 // A task object and its frames belong to the loop they run on.
 #pragma once
 

@@ -66,13 +66,11 @@ public:
 } // namespace detail
 
 /// Sleeps at least that long; zero or less only lets others run. Checkpoint.
-[[nodiscard]] inline detail::sleep_op sleep_for(clock_duration d) noexcept {
-  return {d, {}, true};
-}
+[[nodiscard]] inline detail::sleep_op sleep_for(clock_duration d) noexcept { return {d, {}, true}; }
 /// Sleeps until the loop's clock reads `t`. Checkpoint.
 [[nodiscard]] inline detail::sleep_op sleep_until(time_point t) noexcept { return {{}, t, false}; }
-/// What this thread's loop reads on its clock. Not a checkpoint. Throws std::logic_error on a thread
-/// without a loop.
+/// What this thread's loop reads on its clock. Not a checkpoint. Throws std::logic_error on a
+/// thread without a loop.
 [[nodiscard]] time_point now();
 /// Nothing but a checkpoint.
 [[nodiscard]] inline detail::checkpoint_op checkpoint() noexcept { return {}; }

@@ -34,7 +34,8 @@ void print(std::string& out, const tree_node& n, unsigned depth) {
 }
 
 nlohmann::json json_of(const tree_node& n) {
-  nlohmann::json j{{"name", n.name}, {"kind", n.kind}, {"state", n.state}, {"restarts", n.restarts}};
+  nlohmann::json j{
+      {"name", n.name}, {"kind", n.kind}, {"state", n.state}, {"restarts", n.restarts}};
   if (!n.waits_for.empty()) j["waits_for"] = n.waits_for;
   if (!n.detail.empty()) j["detail"] = n.detail;
   if (!n.failure.empty()) j["failure"] = n.failure;

@@ -48,7 +48,6 @@ int fail(const char* what) {
 int main_of(int argc, char** argv) {
   CLI::App app("creche: supervised actors", "creche");
   app.set_version_flag("--version,-V", "creche " CRECHE_VERSION);
-  app.require_subcommand(1);
 
   auto& demo = *app.add_subcommand("demo", "an HTTP service that shows a tree of actors at work");
   demo.footer(demo_help);
@@ -80,6 +79,7 @@ int main_of(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return fail((e.what() + std::string("; see creche demo --help")).c_str());
   }
+  if (!demo.parsed()) return fail("which sub-command? There is: demo; see creche --help");
   o.at = creche::endpoint::parse(at);
   if (timeout_s > 0)
     o.timeout = std::chrono::duration_cast<creche::clock_duration>(

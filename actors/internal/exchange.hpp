@@ -16,8 +16,8 @@ struct exchange : detail::pooled {
   std::atomic<std::uint32_t> refs{1};
 
   // ---- set before the task starts
-  http1::request_head head; // views into `bytes`
-  slice bytes;              // its own memory
+  http1::request_head head;  // views into `bytes`
+  slice bytes;               // its own memory
   resident* layer = nullptr; // an address: one reference, the task's
   std::uint32_t id = 0;
 

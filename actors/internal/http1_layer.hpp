@@ -1,5 +1,5 @@
-// http1_layer.hpp: the shell around http1::server_core: starts a task per request, keeps order, time
-// and limits.
+// http1_layer.hpp: the shell around http1::server_core: starts a task per request, keeps order,
+// time and limits.
 //
 // One request at a time: while it is answered, the connection's further bytes stay below, held. So
 // pipelined requests are answered in order, and nobody can queue more than the link's mark.
@@ -30,6 +30,8 @@ public:
   void body_taken(std::uint32_t id);
 
 private:
+  // of a body that nobody wants; else we close
+  static constexpr std::uint64_t most_discarded = 1024 * 1024;
   enum class phase : std::uint8_t { idle, head, body, handling, closing };
 
   void attached() override;
@@ -61,7 +63,13 @@ private:
   clock_duration limit() const noexcept;
   void timed_out();
 
-  template <class N> void tell_task(N note);
+  /// A letter to the request's task; bytes in it go over as what that task's loop may own.
+  template <class N> void tell_task(N note) {
+    auto& to = static_cast<resident&>(*caf::actor_cast<caf::abstract_actor*>(task_));
+    if constexpr (requires { note.b; })
+      if (&to.home() != &home_) note.b = note.b.private_copy();
+    tell<N, lane::data>(to, std::move(note));
+  }
 
   std::shared_ptr<const http1::server> config_;
   connection_counters& counters_;

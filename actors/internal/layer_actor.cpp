@@ -16,12 +16,12 @@ struct look_note { // to ourselves: show what is there, in a turn of its own
 } // namespace
 
 message::message(internal::verb v, slice b) noexcept : verb(v), bytes(std::move(b)) {
-  static constexpr letter_kind k{
-      "layer", lane::data,
-      [](letter& l, resident& r) {
-        static_cast<layer_actor&>(r).open(message_ptr(static_cast<message*>(&l)));
-      },
-      [](letter& l) noexcept { delete static_cast<message*>(&l); }};
+  static constexpr letter_kind k{"layer", lane::data,
+                                 [](letter& l, resident& r) {
+                                   static_cast<layer_actor&>(r).open(
+                                       message_ptr(static_cast<message*>(&l)));
+                                 },
+                                 [](letter& l) noexcept { delete static_cast<message*>(&l); }};
   kind = &k;
 }
 
@@ -112,7 +112,7 @@ void layer_actor::show_rest() {
   while (!rest_.empty() && !is_held()) {
     const auto all = rest_.all();
     const auto n = shown(all);
-    if (dead_) return;
+    if (dead_ || rest_.empty()) return; // over, or it dropped its input
     if (!n && !is_held() && rest_.size() >= most_unused)
       throw std::length_error("a layer used nothing of 64 KiB that it was shown");
     if (!n) break;
@@ -157,6 +157,13 @@ take layer_actor::received(const slice& in) {
 void layer_actor::resume_in() {
   blocked_ = false;
   look_again();
+}
+
+void layer_actor::eof() {
+  if (has_above())
+    put_above(verb::eof);
+  else
+    close_below(ended_by::clean);
 }
 
 void layer_actor::drain() {

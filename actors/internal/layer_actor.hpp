@@ -57,7 +57,8 @@ public:
   void push_front(message_ptr m) noexcept { list_.push_front(*m.release()); }
   message_ptr pop() noexcept { return message_ptr(static_cast<message*>(list_.pop())); }
   void clear() noexcept {
-    while (pop()) {}
+    while (pop()) {
+    }
   }
 
 private:
@@ -88,7 +89,8 @@ protected:
   /// Shows what came and was not used yet. Called again while something is used and something is
   /// left; the rest is shown again with the next bytes.
   virtual take received(const slice& in);
-  virtual void eof() { put_above(verb::eof); }
+  /// No more bytes will come. The top decides what that means; by default it closes.
+  virtual void eof();
   virtual void established() { put_above(verb::established); }
   /// The top finishes what it has in hand, then closes.
   virtual void drain();
@@ -161,8 +163,8 @@ private:
   message_queue unsent_; // forwarded downward once there is room
   receive_buffer rest_;  // shown, not used
   std::uint32_t unsent_bytes_ = 0;
-  bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false, rest_is_news_ = false,
-       showing_ = false;
+  bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false,
+       rest_is_news_ = false, showing_ = false;
 };
 
 } // namespace creche::internal

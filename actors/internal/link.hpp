@@ -1,8 +1,8 @@
 // link.hpp: what two neighbours of a stack share: one gauge per direction, nothing else.
 //
 // Bytes are counted from the time they are sent until the receiver needs them no more, wherever
-// they lie meanwhile, in a mailbox or in a buffer: that is what bounds memory. Every counter has one
-// writer, so the two may live on two loops.
+// they lie meanwhile, in a mailbox or in a buffer: that is what bounds memory. Every counter has
+// one writer, so the two may live on two loops.
 #pragma once
 
 #include "runtime/pool.hpp"
@@ -31,7 +31,9 @@ public:
   /// False: the receiver will send one resume letter when it is down to the low mark.
   bool room(const marks& m) noexcept {
     if (in_flight() < m.high) return true;
-    waiting_.store(true); // seq_cst: before the second look
+    waiting_.store(true, std::memory_order_relaxed);
+    // before the second look; pairs with take()
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     return in_flight() < m.high && waiting_.exchange(false);
   }
   // ---- the receiver's side
@@ -64,8 +66,8 @@ struct stack_link : detail::pooled {
 
   void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
   void drop() noexcept {
-    if (refs.load(std::memory_order_acquire) == 1
-        || refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    if (refs.load(std::memory_order_acquire) == 1 ||
+        refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
       delete this;
   }
 };

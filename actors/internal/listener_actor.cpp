@@ -17,8 +17,8 @@ namespace creche {
 
 endpoint endpoint::parse(std::string_view text) {
   const auto bad = [&](const char* why) {
-    throw std::invalid_argument("'" + std::string(text) + "': " + why
-                                + "; write it like 127.0.0.1:8080 or [::1]:8080");
+    throw std::invalid_argument("'" + std::string(text) + "': " + why +
+                                "; write it like 127.0.0.1:8080 or [::1]:8080");
   };
   endpoint e;
   std::string_view host, port;
@@ -41,8 +41,8 @@ endpoint endpoint::parse(std::string_view text) {
   e.address = host;
   in6_addr six;
   in_addr four;
-  if (::inet_pton(AF_INET, e.address.c_str(), &four) != 1
-      && ::inet_pton(AF_INET6, e.address.c_str(), &six) != 1)
+  if (::inet_pton(AF_INET, e.address.c_str(), &four) != 1 &&
+      ::inet_pton(AF_INET6, e.address.c_str(), &six) != 1)
     bad("the address is not numeric");
   return e;
 }
@@ -93,7 +93,9 @@ private:
 
 } // namespace
 
-task<> listener_plan::body(detail::ready_slot*) { throw std::logic_error("a listener has no task"); }
+task<> listener_plan::body(detail::ready_slot*) {
+  throw std::logic_error("a listener has no task");
+}
 child_actor* listener_plan::make(child_record& r) {
   return make_resident<listener_actor>(*r.place, &r, *this);
 }
@@ -131,7 +133,13 @@ void listener_actor::describe(const tree_sink& out) const {
 // ---- life
 
 void listener_actor::on_start() {
-  listen();
+  try {
+    listen();
+  } catch (...) { // whoever waits for us gets this error itself, not a group
+    closed_ = true;
+    port_.reset();
+    return finish(how::failed, std::current_exception());
+  }
   if (void* to = detail::ready_storage(record()->slot)) {
     new (to) std::optional<endpoint>(plan_.at);
     detail::ready_done(record()->slot);
@@ -234,7 +242,8 @@ std::size_t listener_actor::turn(std::size_t budget) {
 
 void listener_actor::accept_some(unsigned most) {
   for (unsigned i = 0; i < most && port_ && !paused_ && has_room(); ++i) {
-    const int fd = ::accept4(port_->native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        ::accept4(port_->native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       serve(fd);
       continue;

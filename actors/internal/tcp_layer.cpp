@@ -224,8 +224,7 @@ void tcp_layer::flush() {
     progress_ = home_.burst_time();
     took_above(sent);
   }
-  if (waits_[int(want::write)] && !armed())
-    home_.arm(*this, later(progress_, limits_.write_stall));
+  if (waits_[int(want::write)] && !armed()) home_.arm(*this, later(progress_, limits_.write_stall));
   if (closing_ && !out_ && !lingering_) {
     flushed_ = true; // in a turn: a flush ends nobody
     wake_up();

@@ -1,9 +1,10 @@
 // tcp_layer.hpp: the transport: a connected TCP socket as the lowest layer of a stack.
 //
 // asio's completion handlers only mark and wake; everything happens in the actor's turn: one
-// non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one gathered
-// send at the end of the loop's burst. A closed socket is told to the stack only when asio holds no
-// operation of it. While held, or after the peer's end, it still waits for errors: a reset is seen.
+// non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one
+// gathered send at the end of the loop's burst. A closed socket is told to the stack only when asio
+// holds no operation of it. While held, or after the peer's end, it still waits for errors: a reset
+// is seen.
 #pragma once
 
 #include "actors/internal/stack_actor.hpp"
@@ -14,7 +15,7 @@ namespace creche::internal {
 
 struct tcp_limits {
   clock_duration write_stall = std::chrono::seconds(30); ///< no byte taken by the kernel: abort
-  clock_duration linger = std::chrono::seconds(2); ///< after our end, for the peer's
+  clock_duration linger = std::chrono::seconds(2);       ///< after our end, for the peer's
 };
 
 class tcp_layer final : public layer_actor, public flushable, timer {

@@ -133,9 +133,8 @@ bool is_host(std::string_view s) noexcept {
     host_end = s.find(']');
     if (host_end == std::string_view::npos) return false;
     const auto address = s.substr(1, host_end++ - 1);
-    if (address.empty() || !std::all_of(address.begin(), address.end(), [](char c) {
-          return c == ':' || is_host_char(c);
-        }))
+    if (address.empty() || !std::all_of(address.begin(), address.end(),
+                                        [](char c) { return c == ':' || is_host_char(c); }))
       return false;
   } else {
     while (host_end < s.size() && is_host_char(s[host_end])) ++host_end;

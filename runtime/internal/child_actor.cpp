@@ -19,8 +19,8 @@ std::string_view to_text(child_state s) noexcept {
 // ---- child_record
 
 void child_record::drop() noexcept {
-  if (refs.load(std::memory_order_acquire) != 1
-      && refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
+  if (refs.load(std::memory_order_acquire) != 1 &&
+      refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   if (gate) gate->drop();
   delete this;
@@ -43,9 +43,7 @@ std::string child_record::name() const {
   if (!label.empty()) return std::string(label) + (numbered ? std::to_string(ordinal) : "");
   return is_body ? "main" : "#" + std::to_string(ordinal);
 }
-std::string child_record::path() const {
-  return nursery ? nursery->path() + "/" + name() : name();
-}
+std::string child_record::path() const { return nursery ? nursery->path() + "/" + name() : name(); }
 
 // ---- child_actor
 
@@ -62,12 +60,12 @@ const letter_kind child_actor::cancel_kind{"cancel", lane::control,
                                                c.on_cancel();
                                            },
                                            [](letter&) noexcept {}};
-const letter_kind child_actor::ended_kind{
-    "ended", lane::control,
-    [](letter& l, resident& r) {
-      static_cast<nursery_actor&>(r).child_ended(*static_cast<ended_letter&>(l).self);
-    },
-    [](letter&) noexcept {}};
+const letter_kind child_actor::ended_kind{"ended", lane::control,
+                                          [](letter& l, resident& r) {
+                                            static_cast<nursery_actor&>(r).child_ended(
+                                                *static_cast<ended_letter&>(l).self);
+                                          },
+                                          [](letter&) noexcept {}};
 
 child_actor::child_actor(caf::actor_config& cfg, child_record* r) : resident(cfg), record_(r) {
   ended_.kind = &ended_kind;

@@ -68,7 +68,7 @@ struct child_record : detail::pooled {
   std::unique_ptr<detail::plan> plan;
   std::unique_ptr<child_past> past;
   detail::ready_slot* slot = nullptr; // somebody waits in start_ready
-  std::string_view label; // static text; empty: the plan's name, or a number
+  std::string_view label;             // static text; empty: the plan's name, or a number
   std::uint64_t ordinal = 0;
   nursery_state::child_id id = nursery_state::none;
   std::uint32_t incarnation = 0;

@@ -5,6 +5,7 @@
 #include "runtime/internal/task_actor.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 namespace creche::internal {
@@ -161,8 +162,7 @@ void nursery_actor::stop_children() {
 }
 void nursery_actor::body_ended(how h, std::exception_ptr error) {
   if (error) body_failure_ = failure::from(error, path(), where_);
-  if (body_ && body_->past && body_->past->last_failure)
-    body_failure_ = body_->past->last_failure;
+  if (body_ && body_->past && body_->past->last_failure) body_failure_ = body_->past->last_failure;
   state_.body_ended(h, home_.now(), todo_);
   carry_out();
 }
@@ -265,7 +265,9 @@ void nursery_actor::report_end(const nursery_state::command& c) {
   if (!why) why = failure(errc::unknown, "ended", r ? r->path() : path(), where_);
   using verdict = nursery_state::verdict;
   if (c.then == verdict::escalated || c.then == verdict::collected) failures_.push_back(*why);
-  const auto delay = c.then == verdict::restarting ? c.when - home_.now() : clock_duration{};
+  const auto delay = c.then == verdict::restarting
+                         ? std::max(c.when - home_.now(), clock_duration::zero())
+                         : clock_duration::zero();
   home_.owner->tell({*why, c.then, r ? r->restarts.load() : 0, delay});
 }
 
@@ -299,8 +301,8 @@ void nursery_actor::over(how h) {
     return s->run_.ready(s->join_);
   }
   if (record()) {
-    auto error = failures_.empty() ? nullptr
-                                   : std::make_exception_ptr(failure_group(take_failures()));
+    auto error =
+        failures_.empty() ? nullptr : std::make_exception_ptr(failure_group(take_failures()));
     return finish(h, std::move(error));
   }
   on_root_end(h);
@@ -317,7 +319,8 @@ void nursery_actor::describe(const tree_sink& out) const {
       ++out.node.hidden;
   }
   if (!body_ || !body_->actor) return;
-  if (home_.running() == static_cast<const runnable*>(body_->actor)) out.node.stuck = home_.is_stuck();
+  if (home_.running() == static_cast<const runnable*>(body_->actor))
+    out.node.stuck = home_.is_stuck();
   body_->actor->describe(out);
 }
 
@@ -327,7 +330,9 @@ void nursery_actor::describe(const tree_sink& out) const {
 
 namespace creche {
 
-child nursery::start(child_spec spec) { return actor_.start(std::unique_ptr<detail::plan>(spec.release())); }
+child nursery::start(child_spec spec) {
+  return actor_.start(std::unique_ptr<detail::plan>(spec.release()));
+}
 child nursery::start_call(const detail::call_ops& ops, void* call) {
   return actor_.start_call(ops, call);
 }
@@ -377,8 +382,7 @@ void nursery_scope::complete(bool stopped) {
 }
 
 void nursery_scope::close() {
-  if (auto f = actor_->take_failures(); !f.empty())
-    failures_.emplace(std::move(f));
+  if (auto f = actor_->take_failures(); !f.empty()) failures_.emplace(std::move(f));
   std::exchange(actor_, nullptr)->end({});
   leave();
   if (!failures_ && run_.pending())

@@ -16,9 +16,9 @@ struct caf_letter final : letter, detail::pooled {
 
   explicit caf_letter(caf::mailbox_element_ptr e) noexcept : element(std::move(e)) {
     const auto type = element->content().type_token();
-    const bool control = element->mid.is_urgent_message()
-                         || type == caf::make_type_token<caf::exit_msg>()
-                         || type == caf::make_type_token<caf::down_msg>();
+    const bool control = element->mid.is_urgent_message() ||
+                         type == caf::make_type_token<caf::exit_msg>() ||
+                         type == caf::make_type_token<caf::down_msg>();
     kind = control ? &control_kind : &data_kind;
   }
   static void open(letter& l, resident& to) {
@@ -72,8 +72,8 @@ void resident::send(letter& l) noexcept {
   do {
     if (h == closed()) return l.kind->drop(l);
     l.next = h == posted() ? nullptr : h;
-  } while (!remote_.compare_exchange_weak(h, &l, std::memory_order_acq_rel,
-                                          std::memory_order_relaxed));
+  } while (
+      !remote_.compare_exchange_weak(h, &l, std::memory_order_acq_rel, std::memory_order_relaxed));
   if (h == nullptr) {
     caf::intrusive_ptr_add_ref(ctrl());
     home_.post(wake_);
@@ -125,15 +125,14 @@ void resident::drop_all() noexcept {
 }
 
 void resident::on_destroy() {
-  if (!getf(is_cleaned_up_flag))
-    cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);
+  if (!getf(is_cleaned_up_flag)) cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);
   if (!dead_) drop_all();
 }
 
 bool resident::is_private() const noexcept {
   auto* c = caf::actor_control_block::from(this);
-  return c->strong_refs.load(std::memory_order_acquire) == 1
-         && c->weak_refs.load(std::memory_order_acquire) == 1;
+  return c->strong_refs.load(std::memory_order_acquire) == 1 &&
+         c->weak_refs.load(std::memory_order_acquire) == 1;
 }
 
 void resident::collect(letter* leave) noexcept {

@@ -150,7 +150,8 @@ template <class T, class... A> T* make_resident(loop& home, A&&... a) {
   try {
     auto* t = new (static_cast<char*>(mem) + offset) T(cfg, std::forward<A>(a)...);
     // CAF finds the object by address: its base must come first
-    if (static_cast<void*>(static_cast<caf::abstract_actor*>(t)) != static_cast<char*>(mem) + offset)
+    if (static_cast<void*>(static_cast<caf::abstract_actor*>(t)) !=
+        static_cast<char*>(mem) + offset)
       std::abort();
     return t;
   } catch (...) {

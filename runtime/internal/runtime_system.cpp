@@ -5,6 +5,7 @@
 #include <caf/atom.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
+#include <algorithm>
 #include <random>
 #include <stdexcept>
 
@@ -118,8 +119,8 @@ void tree_sink::child(const child_record& r) const {
   if (r.past) {
     if (r.past->last_failure) c.failure = r.past->last_failure->what();
     if (r.state.load(std::memory_order_relaxed) == child_state::waiting)
-      c.restart_in_s =
-          std::chrono::duration<double>(r.past->next_launch - r.nursery_home->now()).count();
+      c.restart_in_s = std::max(
+          0.0, std::chrono::duration<double>(r.past->next_launch - r.nursery_home->now()).count());
   }
   if (!r.actor) return;
   c.kind = r.actor->kind();

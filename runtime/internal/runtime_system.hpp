@@ -19,7 +19,7 @@ namespace creche::internal {
 struct system_options {
   unsigned loops = 1;
   std::uint64_t seed = 0; // 0: a random one
-  bool testing = false; // CAF's test scheduler; loops are pumped by hand
+  bool testing = false;   // CAF's test scheduler; loops are pumped by hand
   const creche::clock* time = &system_clock();
   void (*on_report)(const report&) = nullptr;
 };

@@ -1,12 +1,13 @@
 #include "runtime/internal/watch.hpp"
 
-#include <cerrno>
-#include <cstdio>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <system_error>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
 
 namespace creche::internal {
 
@@ -83,12 +84,8 @@ void watch::on_signal(int signo, runtime_system& s, root_nursery& root) {
   }
   signal_ = signo;
   switch (++signals_) {
-  case 1:
-    phase_ends_ = later(system_clock().now(), options_.drain);
-    return root.stop();
-  case 2:
-    phase_ends_ = later(system_clock().now(), options_.cancel);
-    return root.cancel();
+  case 1: phase_ends_ = later(system_clock().now(), options_.drain); return root.stop();
+  case 2: phase_ends_ = later(system_clock().now(), options_.cancel); return root.cancel();
   default: ::_exit(130);
   }
 }
@@ -108,8 +105,8 @@ void watch::look_at_loops(runtime_system& s) {
     l.set_stuck_since(seen.since);
     if (std::exchange(seen.told, true) || !options_.log) continue;
     const auto path = stuck_path(s.snapshot(10'000), "");
-    print("creche: loop " + std::to_string(i) + " is stuck in a handler of "
-          + (path.empty() ? "an unknown actor" : path) + "\n");
+    print("creche: loop " + std::to_string(i) + " is stuck in a handler of " +
+          (path.empty() ? "an unknown actor" : path) + "\n");
   }
 }
 

@@ -40,8 +40,8 @@ public:
       next = std::min(next, std::uint64_t(s.begin()->first.time_since_epoch().count()));
     if (next == wheel::never) return false;
     clock_.move_to(time_point(clock_duration(std::int64_t(next))));
-    caf_.clock().current_time = std::max(caf_.clock().current_time,
-                                         caf::actor_clock::time_point(clock_.now()));
+    caf_.clock().current_time =
+        std::max(caf_.clock().current_time, caf::actor_clock::time_point(clock_.now()));
     caf_.clock().trigger_expired_timeouts();
     return true;
   }

@@ -39,8 +39,7 @@ virtual_result run_virtual(virtual_options o, F main,
   return detail::run_root(o, creche::detail::root_body_of(call), where);
 }
 template <class F>
-virtual_result run_virtual(F main,
-                           std::source_location where = std::source_location::current()) {
+virtual_result run_virtual(F main, std::source_location where = std::source_location::current()) {
   return run_virtual(virtual_options{}, std::move(main), where);
 }
 

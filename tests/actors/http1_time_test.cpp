@@ -43,7 +43,8 @@ TEST_CASE("P18: the idle time begins anew after every answer") {
   });
 }
 
-TEST_CASE("P18: a head has ten seconds as a whole, however it drips, on a fresh connection or not") {
+TEST_CASE(
+    "P18: a head has ten seconds as a whole, however it drips, on a fresh connection or not") {
   for (const bool fresh : {true, false}) {
     with_http(server(name_handler), [&](http_rig& x) -> task<> {
       if (!fresh) {
@@ -78,7 +79,8 @@ TEST_CASE("P18: a body may pause for thirty seconds, again and again, but not lo
   std::error_code lost;
   const auto handler = [&](request& r) -> task<response> {
     try {
-      while (co_await r.body().next()) {}
+      while (co_await r.body().next()) {
+      }
     } catch (const http1::body_lost& e) {
       lost = e.code();
     }

@@ -40,7 +40,8 @@ struct http_rig {
   }
 };
 
-/// Runs `script(http_rig&)` beside one connection; ends the connection; nothing may hang or be left.
+/// Runs `script(http_rig&)` beside one connection; ends the connection; nothing may hang or be
+/// left.
 template <class F> void with_http(http1::server s, const layout& l, F script) {
   http_rig rig(std::move(s));
   auto r = run_virtual({.loops = l.loops}, [&](nursery& n) -> task<> {
@@ -117,14 +118,17 @@ inline std::vector<int> statuses_in(std::string_view in) {
 inline std::string get(std::string_view target, std::string_view more = "") {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n" + std::string(more) + "\r\n";
 }
-inline std::string post(std::string_view target, std::string_view body, std::string_view more = "") {
-  return "POST " + std::string(target) + " HTTP/1.1\r\nHost: a\r\nContent-Length: "
-         + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" + std::string(body);
+inline std::string post(std::string_view target, std::string_view body,
+                        std::string_view more = "") {
+  return "POST " + std::string(target) +
+         " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(more) + "\r\n" + std::string(body);
 }
 /// The head alone, of a body that is yet to come.
 inline std::string post_head(std::string_view target, std::size_t n, std::string_view more = "") {
-  return "POST " + std::string(target) + " HTTP/1.1\r\nHost: a\r\nContent-Length: "
-         + std::to_string(n) + "\r\n" + std::string(more) + "\r\n";
+  return "POST " + std::string(target) +
+         " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(n) + "\r\n" +
+         std::string(more) + "\r\n";
 }
 inline std::string chunk(std::string_view data) {
   char size[20];
@@ -132,8 +136,8 @@ inline std::string chunk(std::string_view data) {
   return std::string(size, end) + "\r\n" + std::string(data) + "\r\n";
 }
 inline std::string post_chunked(std::string_view target) {
-  return "POST " + std::string(target)
-         + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  return "POST " + std::string(target) +
+         " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 }
 
 // ---- handlers
@@ -156,8 +160,8 @@ inline task<> echo_body(http1::request& r, http1::writer& out) {
   }
 }
 inline task<http1::response> echo_handler(http1::request& r) {
-  co_return http1::response::stream(
-      200, "text/plain", [&r](http1::writer& out) { return echo_body(r, out); });
+  co_return http1::response::stream(200, "text/plain",
+                                    [&r](http1::writer& out) { return echo_body(r, out); });
 }
 /// Never reads.
 inline task<http1::response> ignore_handler(http1::request&) {

@@ -93,7 +93,8 @@ TEST_CASE("P21: a layer that uses more than it was shown has failed; only its st
   });
 }
 
-TEST_CASE("P21: a layer may leave 64 KiB - 1 and still get more; with 64 KiB unused it has failed") {
+TEST_CASE(
+    "P21: a layer may leave 64 KiB - 1 and still get more; with 64 KiB unused it has failed") {
   run_script([](nursery& n) -> task<> {
     wire w;
     std::size_t most = 0;
@@ -112,20 +113,22 @@ TEST_CASE("P21: a layer may leave 64 KiB - 1 and still get more; with 64 KiB unu
   });
 }
 
-TEST_CASE("P21: a long frame behind a burst arrives, although the burst had stopped the layer below") {
+TEST_CASE(
+    "P21: a long frame behind a burst arrives, although the burst had stopped the layer below") {
   run_script([](nursery& n) -> task<> {
     wire w;
     // 44 000 bytes of small frames, then one of 60 000: when the small ones are used, 21 536 bytes
     // of the long one lie here, more than the low mark
     std::size_t small = 44'000, frames = 0;
     hold wait;
-    auto c = start_probes(n, w, {{.attached = [&](probe_layer& l) { wait = l.pause_in("not yet"); },
-                                  .received = [&](probe_layer&, const slice& in) -> std::size_t {
-                                    if (small) return --small, 1;
-                                    if (in.size() < 60'000) return 0;
-                                    ++frames;
-                                    return 60'000;
-                                  }}});
+    auto c = start_probes(n, w,
+                          {{.attached = [&](probe_layer& l) { wait = l.pause_in("not yet"); },
+                            .received = [&](probe_layer&, const slice& in) -> std::size_t {
+                              if (small) return --small, 1;
+                              if (in.size() < 60'000) return 0;
+                              ++frames;
+                              return 60'000;
+                            }}});
     co_await settled();
     for (int i = 0; i < 104; ++i) w.feed(std::string(1000, 'x'));
     co_await settled();
@@ -162,7 +165,8 @@ TEST_CASE("X2: a held layer is shown nothing, not even what was in its hands alr
   });
 }
 
-TEST_CASE("X2: a hold that is released in the turn it was taken in delivers later, not from within") {
+TEST_CASE(
+    "X2: a hold that is released in the turn it was taken in delivers later, not from within") {
   run_script([](nursery& n) -> task<> {
     wire w;
     std::string seen;
@@ -206,12 +210,13 @@ TEST_CASE("pain 10: the end of the stream comes after the last byte, and not whi
     wire w;
     std::string seen;
     hold h;
-    auto c = start_probes(n, w, {{.received = [&](probe_layer& l, const slice& in) -> std::size_t {
-                                    seen += in.view();
-                                    if (in.view().ends_with("|")) h = l.pause_in("test");
-                                    return in.size();
-                                  },
-                                  .eof = [&](probe_layer&) { seen += "$"; }}});
+    auto c = start_probes(n, w,
+                          {{.received = [&](probe_layer& l, const slice& in) -> std::size_t {
+                              seen += in.view();
+                              if (in.view().ends_with("|")) h = l.pause_in("test");
+                              return in.size();
+                            },
+                            .eof = [&](probe_layer&) { seen += "$"; }}});
     w.feed("ab|");
     w.feed("cd");
     w.eof();
@@ -229,11 +234,13 @@ TEST_CASE("pain 10: the end of the stream is told once, also to a layer that lef
   run_script([](nursery& n) -> task<> {
     wire w;
     int ends = 0;
-    auto c = start_probes(n, w, {{.received = [](probe_layer&, const slice&) { return 0u; },
-                                  .eof = [&](probe_layer& l) {
-                                    ++ends;
-                                    l.look_again();
-                                  }}});
+    auto c = start_probes(n, w,
+                          {{.received = [](probe_layer&, const slice&) { return 0u; },
+                            .eof =
+                                [&](probe_layer& l) {
+                                  ++ends;
+                                  l.look_again();
+                                }}});
     w.feed("half a frame");
     w.eof();
     co_await settled();
@@ -347,11 +354,13 @@ TEST_CASE("P14: one resume comes at the low mark, and not before") {
     wire w;
     w.take(0);
     int resumed = 0;
-    auto c = start_probes(n, w, {{.attached = [](probe_layer& l) {
-                                    while (l.room_below())
-                                      l.write_below(slice::copy_of(std::string(1024, 'x')));
-                                  },
-                                  .resume_out = [&](probe_layer&) { ++resumed; }}});
+    auto c = start_probes(n, w,
+                          {{.attached =
+                                [](probe_layer& l) {
+                                  while (l.room_below())
+                                    l.write_below(slice::copy_of(std::string(1024, 'x')));
+                                },
+                            .resume_out = [&](probe_layer&) { ++resumed; }}});
     co_await settled();
     w.take(high - low - 1);
     co_await settled();
@@ -395,8 +404,9 @@ TEST_CASE("T5: a layer that fails while it is attached ends its stack as well") 
     wire w;
     std::string order;
     const auto fails = [](probe_layer&) { throw std::runtime_error("boom"); };
-    auto c = start_probes(n, w, {{.attached = fails, .ended = [&] { order += "a"; }},
-                                 {.ended = [&] { order += "b"; }}});
+    auto c = start_probes(
+        n, w,
+        {{.attached = fails, .ended = [&] { order += "a"; }}, {.ended = [&] { order += "b"; }}});
     co_await c.wait();
     CHECK(c.result()->kind == how::failed);
     CHECK(order == "ab");
@@ -416,10 +426,13 @@ TEST_CASE("P14: a layer that only forwards waits for room above without failing,
     wire w;
     std::size_t seen = 0;
     hold h;
-    auto c = start_probes(
-        n, w,
-        {{}, {}, {.attached = [&](probe_layer& l) { h = l.pause_in("test"); },
-                  .received = [&](probe_layer&, const slice& in) { return seen += in.size(), in.size(); }}});
+    auto c =
+        start_probes(n, w,
+                     {{},
+                      {},
+                      {.attached = [&](probe_layer& l) { h = l.pause_in("test"); },
+                       .received = [&](probe_layer&,
+                                       const slice& in) { return seen += in.size(), in.size(); }}});
     co_await settled();
     for (int i = 0; i < 500; ++i) {
       w.feed(std::string(1000, 'x'));

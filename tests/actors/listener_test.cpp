@@ -1,10 +1,10 @@
 // The service as a user has it: real sockets, real loops, clients on threads of their own.
-#include "http_rig.hpp"
-#include "sockets.hpp"
-
 #include "actors/listener.hpp"
+
+#include "http_rig.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
+#include "sockets.hpp"
 
 #include <sys/wait.h>
 
@@ -106,7 +106,8 @@ TEST_CASE("pain 10: a reset cancels the handler, also while the transport is hel
     uploads.send(post_head("/", 1'000'000'000));
     wait_until(alive, 2);
     uploads.limit(std::chrono::milliseconds(50));
-    while (uploads.send(std::string(100'000, 'x'))) {} // until nothing goes any more: it is held
+    while (uploads.send(std::string(100'000, 'x'))) {
+    } // until nothing goes any more: it is held
     uploads.reset();
     wait_until(alive, 1);
     idle.reset();
@@ -204,7 +205,9 @@ TEST_CASE("T5: a port in use is told to whoever starts the listener") {
 
 TEST_CASE("S7: drain serves what the kernel had accepted") {
   std::vector<client> clients;
-  auto spec = serving(server(name_handler));
+  http1::timeouts hasty;
+  hasty.linger = 50ms; // they listen to us only when all is over
+  auto spec = serving(server(name_handler).timeouts(hasty));
   const auto r = run(quiet(2), [&](nursery& n) -> task<> {
     const auto up = co_await n.start_ready<endpoint>(spec);
     // in one turn of the listener's loop: it could not accept any of them before it is stopped
@@ -261,9 +264,9 @@ TEST_CASE("S1: a listener that failed binds its port again, the one the system h
       socklen_t size = sizeof listens;
       sockaddr_in a{};
       socklen_t n_a = sizeof a;
-      if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens
-          && ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &n_a) == 0
-          && ntohs(a.sin_port) == port)
+      if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+          ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &n_a) == 0 &&
+          ntohs(a.sin_port) == port)
         ::shutdown(fd, SHUT_RDWR);
     }
     while (up.child.restarts() == 0) co_await sleep_for(1ms);
@@ -300,6 +303,7 @@ TEST_CASE("pain 1: without descriptors the listener pauses, and goes on when the
     });
     std::_Exit(r.exit_code());
   }
+  REQUIRE(server_process > 0);
   ::close(out[1]);
   std::uint16_t port = 0;
   REQUIRE(::read(out[0], &port, 2) == 2);
@@ -357,7 +361,7 @@ TEST_CASE("T5: addresses are numeric, and a bad one is told in a sentence") {
   CHECK(endpoint::parse("127.0.0.1:80").to_text() == "127.0.0.1:80");
   CHECK(endpoint::parse("[::1]:0").to_text() == "[::1]:0");
   CHECK(endpoint::parse("0.0.0.0:65535").port == 65535);
-  for (auto* bad : {"", "localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]",
-                    "[::1]80", "127.0.0.1:80x", "1.2.3:80", "127.0.0.1:-1", ":80"})
+  for (auto* bad : {"", "localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80",
+                    "[::1]", "[::1]80", "127.0.0.1:80x", "1.2.3:80", "127.0.0.1:-1", ":80"})
     CHECK_THROWS_AS(endpoint::parse(bad), std::invalid_argument);
 }

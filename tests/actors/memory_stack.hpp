@@ -50,16 +50,26 @@ public:
   }
 
   // ---- what it sees
-  std::string got() const { return look([&] { return got_; }); }
+  std::string got() const {
+    return look([&] { return got_; });
+  }
   std::size_t got_size() const {
     return look([&] { return got_.size(); });
   }
-  bool closed() const { return look([&] { return closed_; }); }
-  bool aborted() const { return look([&] { return aborted_; }); }
+  bool closed() const {
+    return look([&] { return closed_; });
+  }
+  bool aborted() const {
+    return look([&] { return aborted_; });
+  }
   /// How the stack closed or aborted.
-  ended_by how() const { return look([&] { return how_; }); }
+  ended_by how() const {
+    return look([&] { return how_; });
+  }
   /// Bytes that the stack has taken from the peer.
-  std::size_t given() const { return look([&] { return given_; }); }
+  std::size_t given() const {
+    return look([&] { return given_; });
+  }
 
   /// Blocks a foreign thread until `done(got, ended)` holds; false: it did not
   /// within a generous time.
@@ -132,7 +142,8 @@ private:
     }
     while (!wire_.packets_.empty() && room_above()) {
       auto& p = wire_.packets_.front();
-      const auto room = slab_cursor::for_input().room(std::uint32_t(std::min<std::size_t>(p.size(), 4096)));
+      const auto room =
+          slab_cursor::for_input().room(std::uint32_t(std::min<std::size_t>(p.size(), 4096)));
       const auto n = std::min(p.size(), room.size());
       std::memcpy(room.data(), p.data(), n);
       send_up(slab_cursor::for_input().cut(std::uint32_t(n)));
@@ -211,9 +222,9 @@ public:
       : layer_actor(cfg, r, s), on_(std::move(h)) {}
   std::string_view kind() const noexcept override { return "probe"; }
 
-  using layer_actor::close_below, layer_actor::look_again, layer_actor::over,
-      layer_actor::pause_in, layer_actor::put_below, layer_actor::room_above,
-      layer_actor::room_below, layer_actor::send_up, layer_actor::write_below;
+  using layer_actor::close_below, layer_actor::look_again, layer_actor::over, layer_actor::pause_in,
+      layer_actor::put_below, layer_actor::room_above, layer_actor::room_below,
+      layer_actor::send_up, layer_actor::write_below;
 
 private:
   void attached() override {
@@ -229,9 +240,7 @@ private:
     if (on_.resume_out) on_.resume_out(*this);
   }
   void drain() override { on_.drain ? on_.drain(*this) : layer_actor::drain(); }
-  void close(ended_by how) override {
-    on_.close ? on_.close(*this, how) : layer_actor::close(how);
-  }
+  void close(ended_by how) override { on_.close ? on_.close(*this, how) : layer_actor::close(how); }
   void on_over() noexcept override {
     if (on_.ended) on_.ended();
     on_ = {};
@@ -272,7 +281,9 @@ private:
 struct stack_plan final : creche::detail::plan {
   made_stack::recipe recipe;
   stack_plan(std::string_view n, made_stack::recipe f) : recipe(std::move(f)) { name = n; }
-  task<> body(creche::detail::ready_slot*) override { throw std::logic_error("a stack has no task"); }
+  task<> body(creche::detail::ready_slot*) override {
+    throw std::logic_error("a stack has no task");
+  }
   internal::child_actor* make(internal::child_record& r) override {
     return internal::make_resident<made_stack>(*r.place, &r, recipe);
   }
@@ -280,8 +291,8 @@ struct stack_plan final : creche::detail::plan {
 
 /// A stack as a child; its failure is counted and ends nobody else, like a listener's connections.
 inline child start_stack(nursery& n, made_stack::recipe f) {
-  return n.start(child_spec(std::make_unique<stack_plan>("stack", std::move(f)).release())
-                     .ignore_failure());
+  return n.start(
+      child_spec(std::make_unique<stack_plan>("stack", std::move(f)).release()).ignore_failure());
 }
 
 /// A stack of a wire, and layers that do what the test says.

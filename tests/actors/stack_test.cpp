@@ -1,7 +1,6 @@
 // A stack is the same to everybody outside, however many layers forward and whichever loops they
 // live on: nothing but letters goes between layers.
 #include "http_rig.hpp"
-
 #include "runtime/run.hpp"
 
 #include <filesystem>
@@ -16,7 +15,8 @@ namespace {
 
 std::string text(std::size_t n, std::uint64_t seed) {
   std::string s(n, ' ');
-  for (auto& c : s) c = char('a' + (seed = seed * 6364136223846793005u + 1442695040888963407u) % 26);
+  for (auto& c : s)
+    c = char('a' + (seed = seed * 6364136223846793005u + 1442695040888963407u) % 26);
   return s;
 }
 
@@ -70,8 +70,7 @@ TEST_CASE("P11: a layer moved to another loop gives the same trace") {
                     .pass_loop = (where >> 1) & 1,
                     .http1_loop = where & 1,
                     .memory_loop = where >> 2,
-                    .loops = 2})
-           == plain));
+                    .loops = 2}) == plain));
   }
   const auto three = session({.passes = 3, .pass_loop = 1, .http1_loop = 2, .loops = 3});
   CHECK((three == plain));
@@ -81,11 +80,11 @@ TEST_CASE("P11: a layer moved to another loop gives the same trace") {
 TEST_CASE("P11: a layer moved to another loop gives the same answers, with real threads") {
   std::string expected;
   const auto body = text(300'000, 5);
-  for (const layout l : {layout{.passes = 2, .loops = 2},
-                         layout{.passes = 2, .pass_loop = 1, .loops = 2},
-                         layout{.passes = 2, .http1_loop = 1, .loops = 2},
-                         layout{.passes = 2, .pass_loop = 1, .memory_loop = 1, .loops = 2},
-                         layout{.passes = 1, .pass_loop = 2, .http1_loop = 1, .loops = 3}}) {
+  for (const layout l :
+       {layout{.passes = 2, .loops = 2}, layout{.passes = 2, .pass_loop = 1, .loops = 2},
+        layout{.passes = 2, .http1_loop = 1, .loops = 2},
+        layout{.passes = 2, .pass_loop = 1, .memory_loop = 1, .loops = 2},
+        layout{.passes = 1, .pass_loop = 2, .http1_loop = 1, .loops = 3}}) {
     http_rig x{server(any_handler)};
     std::thread peer([&] {
       for (int round = 0; round < 5; ++round) {
@@ -115,16 +114,20 @@ TEST_CASE("P11: a stack across loops ends cleanly, whenever its transport is los
   for (int after = 0; after < 40; ++after) {
     http_rig x{server(any_handler)};
     std::thread peer([&] {
-      for (int i = 0; i < after; ++i) x.w.feed(i % 2 ? std::string(3000, 'x') : post_head("/echo", 3000));
-      if (after % 3) CHECK(x.w.wait_for([](const std::string& got, bool) { return !got.empty(); }) == (after > 0));
+      for (int i = 0; i < after; ++i)
+        x.w.feed(i % 2 ? std::string(3000, 'x') : post_head("/echo", 3000));
+      if (after % 3)
+        CHECK(x.w.wait_for([](const std::string& got, bool) { return !got.empty(); }) ==
+              (after > 0));
       x.w.reset();
     });
     if (after == 0) peer.join();
-    const auto r = run({.loops = 2, .signals = run_options::signals_are::none, .log = false},
-                       [&](nursery& n) -> task<> {
-                         x.start(n, {.passes = 1, .pass_loop = 1, .http1_loop = after % 2u, .loops = 2});
-                         co_await x.stack.wait();
-                       });
+    const auto r =
+        run({.loops = 2, .signals = run_options::signals_are::none, .log = false},
+            [&](nursery& n) -> task<> {
+              x.start(n, {.passes = 1, .pass_loop = 1, .http1_loop = after % 2u, .loops = 2});
+              co_await x.stack.wait();
+            });
     if (peer.joinable()) peer.join();
     CHECK(r.how() == run_result::kind::completed);
     CHECK(x.stack.result()->kind == how::completed);
@@ -134,7 +137,8 @@ TEST_CASE("P11: a stack across loops ends cleanly, whenever its transport is los
 // What the compiler cannot say: a layer holds addresses of its neighbours, not their objects.
 TEST_CASE("P11: no layer keeps a pointer to another layer's object") {
   namespace fs = std::filesystem;
-  const auto folder = fs::path(__FILE__).parent_path().parent_path().parent_path() / "actors/internal";
+  const auto folder =
+      fs::path(__FILE__).parent_path().parent_path().parent_path() / "actors/internal";
   if (!fs::exists(folder)) return; // moved away from its sources
   int members = 0;
   for (auto& file : fs::directory_iterator(folder)) {

@@ -1,4 +1,5 @@
-// creche_hop_bench.cpp: what a hop, a task's life and a cancel cost, in the shapes of raw_caf_bench.
+// creche_hop_bench.cpp: what a hop, a task's life and a cancel cost, in the shapes of
+// raw_caf_bench.
 //
 //     creche_hop_bench [--count N] [hop] [spawn] [cancel]        without a word, all three
 //

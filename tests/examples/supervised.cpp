@@ -46,7 +46,8 @@ task<> doomed() {
 task<> app(nursery& n) {
   began = now();
   // An outer nursery that starts its flaky child again, with a growing wait.
-  int attempts = 0;
+  // What it borrows is kept by the nursery: this body may be gone before it.
+  int& attempts = n.keep(0);
   auto spec = child_spec("flaky", flaky, &attempts)
                   .restart(restart::transient)
                   .backoff({.first = 100ms, .jitter = 0});

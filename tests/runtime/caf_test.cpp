@@ -1,8 +1,9 @@
 // Actors of CAF and ours live together: what CAF's world may do with a lean actor, and CAF's own
 // actors as children. Home is checked wherever their code runs.
+#include "runtime/caf.hpp"
+
 #include "clean_run.hpp"
 #include "real_loops.hpp"
-#include "runtime/caf.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -101,7 +102,8 @@ caf::actor spawn_raw(loop& l, counts& c) {
 
 } // namespace
 
-TEST_CASE("a lean actor and an at_home one serve CAF actors, foreign threads and loops, always at home") {
+TEST_CASE(
+    "a lean actor and an at_home one serve CAF actors, foreign threads and loops, always at home") {
   real_loops l(2);
   counts lean, stock;
   {
@@ -166,7 +168,8 @@ TEST_CASE("a lean actor can be monitored, linked and attached to, and bounces re
   a->attach_functor([&](const caf::error&) { ++c.ended; });
   caf::scoped_actor self{l.caf()};
   self->monitor(a);
-  self->request(linked, 10s, ping::value).receive([](int) {}, [](const caf::error&) { CHECK(false); });
+  self->request(linked, 10s, ping::value)
+      .receive([](int) {}, [](const caf::error&) { CHECK(false); });
   self->request(a, 10s, ping::value, 41)
       .receive([](int x) { CHECK(x == 42); }, [](const caf::error&) { CHECK(false); });
   caf::anon_send(a, part::value);
@@ -231,7 +234,8 @@ TEST_CASE("an exit that two actors share is not changed by the first of them") {
   const auto shared =
       caf::make_message(caf::exit_msg{caf::actor_addr(), caf::make_error(caf::sec::runtime_error)});
   for (int i = 0; i < 2; ++i) {
-    auto* made = l.call(std::size_t(i), [&] { return make_resident<lean_echo>(l[std::size_t(i)], c[i]); });
+    auto* made =
+        l.call(std::size_t(i), [&] { return make_resident<lean_echo>(l[std::size_t(i)], c[i]); });
     const auto a = made->handle();
     a->attach_functor([&, i](const caf::error& e) { seen[i] = e; });
     a->enqueue(nullptr, caf::make_message_id(), shared, nullptr);
@@ -316,9 +320,8 @@ TEST_CASE("a CAF actor is a child: it completes, fails with what its handler thr
 TEST_CASE("a CAF child is restarted as a new actor, on its loop") {
   counts c;
   run_clean({.loops = 2}, [&](nursery& n) -> task<> {
-    auto k = n.start(caf_child<caf_echo>("worker", &c)
-                         .restart(restart::permanent)
-                         .on(placement::any_loop));
+    auto k = n.start(
+        caf_child<caf_echo>("worker", &c).restart(restart::permanent).on(placement::any_loop));
     const auto first = actor_of(k);
     caf::anon_send(first, fail::value);
     co_await sleep_for(50ms);

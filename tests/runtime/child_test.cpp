@@ -23,9 +23,9 @@ TEST_CASE("a handle stays valid after its child's end, and after the run") {
   run_clean({.loops = 2}, [&](nursery& n) -> task<> {
     done = n.start(child_spec("done", []() -> task<> { co_return; }));
     failed = n.start(child_spec("failed", []() -> task<> {
-      throw std::runtime_error("why");
-      co_return;
-    }).ignore_failure());
+                       throw std::runtime_error("why");
+                       co_return;
+                     }).ignore_failure());
     CHECK(!done.ended());
     CHECK(!done.result());
     co_await sleep_for(1s);
@@ -105,10 +105,13 @@ TEST_CASE("wait lasts across restarts, until the logical child's end") {
   const auto took = run_clean([](nursery& n) -> task<> {
     int lives = 0;
     auto body = [&lives](nursery& m) -> task<> {
-      auto c = m.start(child_spec("c", [&lives]() -> task<> {
-        co_await sleep_for(1s);
-        if (++lives < 3) throw std::runtime_error("x");
-      }).restart(restart::transient).backoff({.first = 1s, .most = 1s, .jitter = 0}));
+      auto c = m.start(child_spec("c",
+                                  [&lives]() -> task<> {
+                                    co_await sleep_for(1s);
+                                    if (++lives < 3) throw std::runtime_error("x");
+                                  })
+                           .restart(restart::transient)
+                           .backoff({.first = 1s, .most = 1s, .jitter = 0}));
       co_await c.wait();
       CHECK(lives == 3);
     };
@@ -125,9 +128,9 @@ TEST_CASE("cancel from many threads at once, while children come and go, loses n
       std::vector<child> all;
       for (int i = 0; i < 20; ++i)
         all.push_back(n.start(child_spec("c", [i]() -> task<> {
-          if (i % 2) co_return;
-          co_await sleep_long();
-        }).on(i % 3 ? placement::any_loop : placement::here)));
+                                if (i % 2) co_return;
+                                co_await sleep_long();
+                              }).on(i % 3 ? placement::any_loop : placement::here)));
       std::thread a([&] {
         for (auto& c : all) c.cancel();
       });
@@ -145,6 +148,30 @@ TEST_CASE("cancel from many threads at once, while children come and go, loses n
   });
   CHECK(r.how() == run_result::kind::completed);
   CHECK(wrong == 0);
+}
+
+TEST_CASE("waits for a child's end cross loops, and meet timeouts and the end in every order") {
+  std::atomic<int> waited{0}, gave_up{0};
+  const auto r = run(quiet(3), [&](nursery& n) -> task<> {
+    for (int round = 0; round < 200; ++round) {
+      auto c = n.start(child_spec("c", [round]() -> task<> {
+                         co_await sleep_for(std::chrono::microseconds(round));
+                       }).on(round % 2 ? placement::any_loop : placement::here));
+      std::vector<child> waiters;
+      for (int i = 0; i < 6; ++i)
+        waiters.push_back(n.start(child_spec("w", [&, c, i, round]() -> task<> {
+                                    auto wait = [&c]() -> task<> { co_await c.wait(); };
+                                    const bool over = bool(co_await move_on_after(
+                                        i % 2 ? 1h : clock_duration(round * 1'000), wait));
+                                    CHECK((!over || c.ended()));
+                                    ++(over ? waited : gave_up);
+                                  }).on(placement::any_loop)));
+      for (auto& w : waiters) co_await w.wait();
+    }
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(waited + gave_up == 1200);
+  CHECK(waited >= 600);
 }
 
 TEST_CASE("a task that CAF kills has failed: its nursery answers for it") {

@@ -1,5 +1,5 @@
-// clean_run.hpp: what most tests of this room do: run a body on a virtual clock and see that nothing
-// hangs and nothing is left. And things that tell who was destroyed, and in which order.
+// clean_run.hpp: what most tests of this room do: run a body on a virtual clock and see that
+// nothing hangs and nothing is left. And things that tell who was destroyed, and in which order.
 #pragma once
 
 #include "runtime/scope.hpp"
@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 
@@ -39,10 +40,7 @@ template <class F> clock_duration run_clean(F main) {
 
 /// For run(): no signals, no log.
 inline run_options quiet(unsigned loops, std::string_view name = "test") {
-  return {.name = name,
-          .loops = loops,
-          .signals = run_options::signals_are::none,
-          .log = false};
+  return {.name = name, .loops = loops, .signals = run_options::signals_are::none, .log = false};
 }
 
 /// Appends a letter when it is destroyed.
@@ -56,7 +54,7 @@ struct mark {
 
 /// Owns memory and counts who lives, so that a copy of bits or a leak shows.
 struct counted {
-  static inline int live = 0;
+  static inline std::atomic<int> live{0};
   std::string text = "a text that does not fit in place";
   counted() { ++live; }
   explicit counted(std::string t) : text(std::move(t)) { ++live; }

@@ -174,7 +174,8 @@ void race_children(int times, std::initializer_list<unsigned> places, Start star
 
 } // namespace
 
-TEST_CASE("C1 after a cancel letter no letter is handled, with 10 000 queued, wherever it comes from") {
+TEST_CASE(
+    "C1 after a cancel letter no letter is handled, with 10 000 queued, wherever it comes from") {
   real_loops l(2);
   for (auto who : everywhere)
     for (int i = 0; i < rounds; ++i)
@@ -195,9 +196,7 @@ TEST_CASE("C1 after a CAF exit no CAF message is handled by a lean actor") {
           [](resident& r) {
             for (int k = 0; k < letters / 10; ++k) caf::anon_send(r.handle(), k);
           },
-          [](resident& r) {
-            caf::anon_send_exit(r.handle(), caf::exit_reason::user_shutdown);
-          });
+          [](resident& r) { caf::anon_send_exit(r.handle(), caf::exit_reason::user_shutdown); });
 }
 
 TEST_CASE("C1 after child::cancel no letter of a child is handled") {
@@ -272,14 +271,13 @@ struct boss_plan : creche::detail::plan {
   boss_log& log;
   explicit boss_plan(boss_log& l) : log(l) { name = "boss"; }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
-  child_actor* make(child_record& r) override {
-    return make_resident<boss>(*r.place, &r, log);
-  }
+  child_actor* make(child_record& r) override { return make_resident<boss>(*r.place, &r, log); }
 };
 
 } // namespace
 
-TEST_CASE("C2 a child's death reaches a supervisor with 10 000 queued messages before the next one") {
+TEST_CASE(
+    "C2 a child's death reaches a supervisor with 10 000 queued messages before the next one") {
   int wrong = 0;
   const auto r = run(quiet(2), [&](nursery& n) -> task<> {
     for (int i = 0; i < rounds; ++i) {

@@ -122,10 +122,13 @@ TEST_CASE("no timer is left in a loop's wheel by scopes and sleeps that were sto
     auto body = [](nursery& n) -> task<> {
       for (int i = 0; i < 1000; ++i) {
         n.start([]() -> task<> { co_await sleep_for(1h); });
-        n.start(child_spec("fails", []() -> task<> {
-          throw std::runtime_error("x");
-          co_return;
-        }).restart(restart::transient).backoff({.first = 1h, .most = 1h}));
+        n.start(child_spec("fails",
+                           []() -> task<> {
+                             throw std::runtime_error("x");
+                             co_return;
+                           })
+                    .restart(restart::transient)
+                    .backoff({.first = 1h, .most = 1h}));
       }
       auto long_scope = []() -> task<> { co_await sleep_for(1h); };
       CHECK(!co_await move_on_after(1s, [&] { return long_scope(); }));
@@ -145,8 +148,9 @@ TEST_CASE("A17 two systems run in one process at the same time and know nothing 
   auto one = [&](int me) {
     const auto r = run(quiet(2, me ? "right" : "left"), [&, me](nursery& n) -> task<> {
       loops[me] = loop::current();
-      n.start(child_spec(me ? "r" : "l", []() -> task<> { co_await sleep_for(1h); })
-                  .on(placement::any_loop));
+      n.start(child_spec(me ? "r" : "l", []() -> task<> {
+                co_await sleep_for(1h);
+              }).on(placement::any_loop));
       ++inside;
       while (inside < 2) co_await checkpoint(); // both are in the middle of it
       trees[me] = tree();
@@ -182,5 +186,7 @@ TEST_CASE("runs leave no thread behind") {
   run(quiet(2), [](nursery&) -> task<> { co_return; });
   const auto before = threads_now();
   for (int i = 0; i < 20; ++i) run(quiet(2), [](nursery&) -> task<> { co_return; });
-  CHECK(threads_now() == before);
+  // a thread that was joined may be listed for a moment more
+  for (int i = 0; i < 100'000 && threads_now() > before; ++i) std::this_thread::yield();
+  CHECK(threads_now() <= before);
 }

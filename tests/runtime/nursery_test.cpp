@@ -48,8 +48,7 @@ TEST_CASE("a nursery ends when its body and all its children have ended") {
 
 TEST_CASE("an empty nursery ends at once, 10^4 of them in a row and 10^3 nested") {
   run_clean([](nursery&) -> task<> {
-    for (int i = 0; i < 10'000; ++i)
-      co_await with_nursery([](nursery&) -> task<> { co_return; });
+    for (int i = 0; i < 10'000; ++i) co_await with_nursery([](nursery&) -> task<> { co_return; });
     struct nest {
       static task<> in(int depth) {
         if (depth == 0) co_return;
@@ -77,18 +76,22 @@ TEST_CASE("T3 start is sync: a child's first turn comes later, in the order of t
 
 TEST_CASE("T4 arguments are copied into the child, and die with it") {
   run_clean([](nursery& n) -> task<> {
-    n.start([](counted& c, const std::string& s) -> task<> {
-      co_await sleep_for(1s);
-      CHECK(c.text + s == "an argument that lives on the heap!");
-    }, counted("an argument that lives on the heap"), std::string("!"));
+    n.start(
+        [](counted& c, const std::string& s) -> task<> {
+          co_await sleep_for(1s);
+          CHECK(c.text + s == "an argument that lives on the heap!");
+        },
+        counted("an argument that lives on the heap"), std::string("!"));
     n.start([c = counted()]() -> task<> {
       co_await sleep_for(1s);
       CHECK(!c.text.empty());
     });
-    n.start([p = std::make_unique<int>(4)](std::unique_ptr<int> q) -> task<> {
-      CHECK(*p + *q == 9);
-      co_return;
-    }, std::make_unique<int>(5));
+    n.start(
+        [p = std::make_unique<int>(4)](std::unique_ptr<int> q) -> task<> {
+          CHECK(*p + *q == 9);
+          co_return;
+        },
+        std::make_unique<int>(5));
     co_await sleep_for(500ms);
     CHECK(counted::live == 2);
     co_await sleep_for(1s);
@@ -288,7 +291,8 @@ TEST_CASE("an outer timeout cancels a whole tree, which ends before the scope go
   CHECK(took == 2s);
 }
 
-TEST_CASE("a nursery that opens in a cancelled scope cancels its children, whatever its body does") {
+TEST_CASE(
+    "a nursery that opens in a cancelled scope cancels its children, whatever its body does") {
   const auto took = run_clean([](nursery&) -> task<> {
     int reached = 0;
     auto tree = [&]() -> task<> {
@@ -343,7 +347,8 @@ TEST_CASE("children that are started in a cancelled nursery are cancelled as wel
   CHECK(reached == 3);
 }
 
-TEST_CASE("S1 the orderly stop ends the body, then the children in reverse order, one after the other") {
+TEST_CASE(
+    "S1 the orderly stop ends the body, then the children in reverse order, one after the other") {
   std::string trace;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
@@ -373,9 +378,9 @@ TEST_CASE("S1 the orderly stop waits for a child's end before it turns to the ne
         co_await sleep_long();
       }));
       n.start(child_spec("b", [&]() -> task<> {
-        mark m(trace, 'b');
-        co_await slow;
-      }).stop_within(no_limit));
+                mark m(trace, 'b');
+                co_await slow;
+              }).stop_within(no_limit));
       n.start(child_spec("c", [&]() -> task<> {
         mark m(trace, 'c');
         co_await sleep_long();
@@ -481,19 +486,20 @@ TEST_CASE("T6 a nursery's statistics count what happened to its children") {
   });
 }
 
-TEST_CASE("children on another loop run there, are cancelled from here, and end before the nursery") {
+TEST_CASE(
+    "children on another loop run there, are cancelled from here, and end before the nursery") {
   int there = 0, gone = 0;
   run_clean({.loops = 3}, [&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       for (int i = 0; i < 300; ++i)
         n.start(child_spec("far", [&]() -> task<> {
-          ++there; // one thread pumps all loops here
-          struct leaves {
-            int& n;
-            ~leaves() { ++n; }
-          } l{gone};
-          co_await sleep_long();
-        }).on(placement::any_loop));
+                  ++there; // one thread pumps all loops here
+                  struct leaves {
+                    int& n;
+                    ~leaves() { ++n; }
+                  } l{gone};
+                  co_await sleep_long();
+                }).on(placement::any_loop));
       co_await sleep_for(1s);
       CHECK(there == 300);
       n.cancel();
@@ -515,12 +521,11 @@ TEST_CASE("options that make no sense are refused with a sentence") {
     };
     auto spec = [] { return child_spec("worker", sleep_long); };
     CHECK(refused(spec().stop_within(-1s)) == "worker: stop_within is negative");
-    CHECK(refused(spec().backoff({.first = -1s}))
-          == "worker: backoff.first must not be negative");
-    CHECK(refused(spec().backoff({.first = 2s, .most = 1s}))
-          == "worker: backoff.most must not be less than backoff.first");
-    CHECK(refused(spec().backoff({.factor = 0.5}))
-          == "worker: backoff.factor must be a number of 1 or more");
+    CHECK(refused(spec().backoff({.first = -1s})) == "worker: backoff.first must not be negative");
+    CHECK(refused(spec().backoff({.first = 2s, .most = 1s})) ==
+          "worker: backoff.most must not be less than backoff.first");
+    CHECK(refused(spec().backoff({.factor = 0.5})) ==
+          "worker: backoff.factor must be a number of 1 or more");
     CHECK(n.live() == 0);
 
     std::string said;

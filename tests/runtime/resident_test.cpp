@@ -143,10 +143,14 @@ TEST_CASE("a task's frames and callable die on its loop, whoever holds the last 
   const auto r = run(quiet(2), [&](nursery& n) -> task<> {
     auto c = n.start([w = witness(&callable_died)]() -> task<> { co_await checkpoint(); });
     kept_actor = child_access::record(c)->actor->handle();
-    kept_child = n.start(child_spec("far", [&](witness&) -> task<> {
-      witness w(&frame_died);
-      co_await sleep_for(1ms);
-    }, witness(&spec_died)).on(placement::any_loop));
+    kept_child = n.start(child_spec(
+                             "far",
+                             [&](witness&) -> task<> {
+                               witness w(&frame_died);
+                               co_await sleep_for(1ms);
+                             },
+                             witness(&spec_died))
+                             .on(placement::any_loop));
     co_await kept_child.wait();
   });
   CHECK(r.how() == run_result::kind::completed);

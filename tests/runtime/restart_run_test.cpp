@@ -1,6 +1,8 @@
 // Restarts through real actors, on virtual time: policies, budget, backoff, escalation.
 #include "clean_run.hpp"
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
 using namespace creche;
@@ -37,10 +39,13 @@ template <class F> std::optional<outcome> end_of(F make_spec) {
 TEST_CASE("S1 a transient child is started again after a failure, not after its completion") {
   int lives = 0;
   auto spec = [&] {
-    return child_spec("worker", [&]() -> task<> {
-      if (++lives < 5) throw std::runtime_error("again");
-      co_return;
-    }).restart(restart::transient).backoff(at_once);
+    return child_spec("worker",
+                      [&]() -> task<> {
+                        if (++lives < 5) throw std::runtime_error("again");
+                        co_return;
+                      })
+        .restart(restart::transient)
+        .backoff(at_once);
   };
   const auto o = end_of(spec);
   CHECK(lives == 5);
@@ -53,10 +58,13 @@ TEST_CASE("S1 a permanent child is started again after its completion, but not a
   std::optional<outcome> end;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      auto c = n.start(child_spec("worker", [&]() -> task<> {
-        ++lives;
-        co_await sleep_for(1s);
-      }).restart(restart::permanent).backoff(steady));
+      auto c = n.start(child_spec("worker",
+                                  [&]() -> task<> {
+                                    ++lives;
+                                    co_await sleep_for(1s);
+                                  })
+                           .restart(restart::permanent)
+                           .backoff(steady));
       co_await sleep_for(9500ms);
       CHECK(c.restarts() == 4);
       CHECK(!c.ended());
@@ -75,23 +83,27 @@ TEST_CASE("S1 a permanent child is started again after its completion, but not a
   REQUIRE(end);
 }
 
-TEST_CASE("S1 a temporary child is never started again, and one_for_one leaves its siblings alone") {
+TEST_CASE(
+    "S1 a temporary child is never started again, and one_for_one leaves its siblings alone") {
   int lives = 0, sibling_lives = 0;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto c = n.start(child_spec("once", [&]() -> task<> {
-        ++lives;
-        throw std::runtime_error("x");
-        co_return;
-      }).ignore_failure());
+                         ++lives;
+                         throw std::runtime_error("x");
+                         co_return;
+                       }).ignore_failure());
       n.start(child_spec("sibling", [&]() -> task<> {
         ++sibling_lives;
         co_await sleep_for(10s);
       }));
-      n.start(child_spec("restarted", [&, tries = 0]() mutable -> task<> {
-        if (++tries < 3) throw std::runtime_error("y");
-        co_return;
-      }).restart(restart::transient).backoff(at_once));
+      n.start(child_spec("restarted",
+                         [&, tries = 0]() mutable -> task<> {
+                           if (++tries < 3) throw std::runtime_error("y");
+                           co_return;
+                         })
+                  .restart(restart::transient)
+                  .backoff(at_once));
       co_await c.wait();
       REQUIRE(c.result()->why);
       CHECK(c.result()->why->what() == "x");
@@ -107,13 +119,16 @@ TEST_CASE("S2 a restart waits longer each time, and a healthy life forgives the 
   time_point start{};
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      n.start(child_spec("worker", [&]() -> task<> {
-        if (at.empty()) start = now();
-        at.push_back(now() - start);
-        if (at.size() == 5) co_await sleep_for(60s);
-        if (at.size() == 7) co_return;
-        throw std::runtime_error("x");
-      }).restart(restart::transient).backoff({.first = 100ms, .most = 500ms, .jitter = 0}));
+      n.start(child_spec("worker",
+                         [&]() -> task<> {
+                           if (at.empty()) start = now();
+                           at.push_back(now() - start);
+                           if (at.size() == 5) co_await sleep_for(60s);
+                           if (at.size() == 7) co_return;
+                           throw std::runtime_error("x");
+                         })
+                  .restart(restart::transient)
+                  .backoff({.first = 100ms, .most = 500ms, .jitter = 0}));
       co_return;
     };
     co_await with_nursery({.budget = generous}, body);
@@ -121,15 +136,19 @@ TEST_CASE("S2 a restart waits longer each time, and a healthy life forgives the 
   CHECK(at == std::vector<clock_duration>{0ms, 100ms, 300ms, 700ms, 1200ms, 61300ms, 61500ms});
 }
 
-TEST_CASE("S2 the budget ends a child that fails too often, and the nursery, with the whole chain") {
+TEST_CASE(
+    "S2 the budget ends a child that fails too often, and the nursery, with the whole chain") {
   int lives = 0;
   const auto r = run_and_see([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      n.start(child_spec("worker", [&]() -> task<> {
-        ++lives;
-        throw std::runtime_error("no luck");
-        co_return;
-      }).restart(restart::permanent).backoff(at_once));
+      n.start(child_spec("worker",
+                         [&]() -> task<> {
+                           ++lives;
+                           throw std::runtime_error("no luck");
+                           co_return;
+                         })
+                  .restart(restart::permanent)
+                  .backoff(at_once));
       co_await sleep_for(1h);
     };
     co_await with_nursery({.name = "pool", .budget = {3, 5s}}, body);
@@ -146,10 +165,13 @@ TEST_CASE("S2 waiting burns no budget") {
   int lives = 0;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      n.start(child_spec("worker", [&]() -> task<> {
-        if (++lives < 50) throw std::runtime_error("x");
-        co_return;
-      }).restart(restart::transient).backoff({.first = 2s, .most = 2s, .jitter = 0}));
+      n.start(child_spec("worker",
+                         [&]() -> task<> {
+                           if (++lives < 50) throw std::runtime_error("x");
+                           co_return;
+                         })
+                  .restart(restart::transient)
+                  .backoff({.first = 2s, .most = 2s, .jitter = 0}));
       co_return;
     };
     co_await with_nursery({.budget = {3, 5s}}, body);
@@ -162,10 +184,14 @@ TEST_CASE("a child on another loop is started again there, at once and after a w
     int lives = 0;
     run_clean({.loops = 2}, [&](nursery&) -> task<> {
       auto body = [&](nursery& n) -> task<> {
-        auto c = n.start(child_spec("far", [&]() -> task<> {
-          co_await checkpoint();
-          if (++lives < 20) throw std::runtime_error("x");
-        }).restart(restart::transient).backoff(b).on(placement::any_loop));
+        auto c = n.start(child_spec("far",
+                                    [&]() -> task<> {
+                                      co_await checkpoint();
+                                      if (++lives < 20) throw std::runtime_error("x");
+                                    })
+                             .restart(restart::transient)
+                             .backoff(b)
+                             .on(placement::any_loop));
         co_await c.wait();
         CHECK(c.restarts() == 19);
       };
@@ -175,15 +201,43 @@ TEST_CASE("a child on another loop is started again there, at once and after a w
   }
 }
 
+TEST_CASE("children on real loops are started again there, again and again") {
+  std::atomic<int> lives{0}, moved{0};
+  const auto r = run(quiet(3), [&](nursery&) -> task<> {
+    auto body = [&](nursery& n) -> task<> {
+      for (int i = 0; i < 6; ++i)
+        n.start(child_spec("far",
+                           [&, tries = 0, home = std::thread::id()]() mutable -> task<> {
+                             if (tries++ == 0) home = std::this_thread::get_id();
+                             if (home != std::this_thread::get_id()) ++moved;
+                             co_await checkpoint();
+                             ++lives;
+                             if (tries < 100) throw std::runtime_error("x");
+                           })
+                    .restart(restart::transient)
+                    .backoff(at_once)
+                    .on(placement::any_loop));
+      co_return;
+    };
+    co_await with_nursery({.budget = generous}, body);
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(lives == 600);
+  CHECK(moved == 0);
+}
+
 TEST_CASE("an exception from a factory is the child's failure, and restarts like one") {
   int made = 0;
   std::optional<outcome> end;
   const auto r = run_and_see([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      auto c = n.start(child_spec("worker", [&]() -> task<> { // no coroutine
-        if (++made < 4) throw std::runtime_error("no child");
-        return []() -> task<> { co_return; }();
-      }).restart(restart::transient).backoff(at_once));
+      auto c = n.start(child_spec("worker",
+                                  [&]() -> task<> { // no coroutine
+                                    if (++made < 4) throw std::runtime_error("no child");
+                                    return []() -> task<> { co_return; }();
+                                  })
+                           .restart(restart::transient)
+                           .backoff(at_once));
       co_await c.wait();
       end = c.result();
     };
@@ -204,9 +258,9 @@ TEST_CASE("S3 a significant child's end stops the nursery in good order") {
         co_await sleep_for(1h);
       }));
       n.start(child_spec("main", [&]() -> task<> {
-        mark m(trace, 'm');
-        co_await sleep_for(1s);
-      }).significant());
+                mark m(trace, 'm');
+                co_await sleep_for(1s);
+              }).significant());
       co_await sleep_for(1h);
     };
     co_await with_nursery(body);
@@ -219,8 +273,8 @@ TEST_CASE("a child's callable and arguments die with the child, not with the las
   child handle;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
-      handle = n.start(child_spec("worker", [c = counted()](counted&) -> task<> { co_return; },
-                                  counted()));
+      handle = n.start(
+          child_spec("worker", [c = counted()](counted&) -> task<> { co_return; }, counted()));
       co_return;
     };
     co_await with_nursery(body);

@@ -1,10 +1,9 @@
-// run(): exit codes, what is refused, and what signals do to a process. Signals are sent to a second
-// process of this program, which runs one of the cases named "process: …" below.
+// run(): exit codes, what is refused, and what signals do to a process. Signals are sent to a
+// second process of this program, which runs one of the cases named "process: …" below.
 #include "clean_run.hpp"
 #include "runtime/internal/child_actor.hpp"
 
 #include <doctest/doctest.h>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -28,7 +27,8 @@ void say(const char* text) { [[maybe_unused]] auto n = ::write(1, text, std::str
 // A service that does not end when it is asked to; says what it was asked.
 struct tardy : internal::child_actor {
   bool never;
-  tardy(caf::actor_config& cfg, internal::child_record* r, bool n) : child_actor(cfg, r), never(n) {}
+  tardy(caf::actor_config& cfg, internal::child_record* r, bool n)
+      : child_actor(cfg, r), never(n) {}
   std::string_view kind() const noexcept override { return "tardy"; }
   void on_start() override { say("ready\n"); }
   void on_stop() override { say("draining\n"); }
@@ -90,10 +90,13 @@ TEST_CASE("process: blocks its loops" * doctest::skip()) {
 }
 TEST_CASE("process: fails" * doctest::skip()) {
   std::exit(run({.name = "app", .loops = 1}, [](nursery& n) -> task<> {
-              n.start(child_spec("worker", []() -> task<> {
-                throw std::runtime_error("out of luck");
-                co_return;
-              }).restart(restart::permanent).backoff({.first = 0s}));
+              n.start(child_spec("worker",
+                                 []() -> task<> {
+                                   throw std::runtime_error("out of luck");
+                                   co_return;
+                                 })
+                          .restart(restart::permanent)
+                          .backoff({.first = 0s}));
               co_await sleep_for_ever();
             }).finish());
 }
@@ -222,7 +225,8 @@ TEST_CASE("S7 a tree that does not end in time is printed, and the process ends"
   CHECK(p.wait() == 128 + SIGTERM);
 }
 
-TEST_CASE("T37 SIGUSR1 prints the tree, also while every loop is blocked, and names who blocks it") {
+TEST_CASE(
+    "T37 SIGUSR1 prints the tree, also while every loop is blocked, and names who blocks it") {
   process p("blocks its loops");
   REQUIRE(p.says("ready\n", 2));
   p.send(SIGUSR1);
@@ -255,9 +259,9 @@ TEST_CASE("run gives what its main did: completed, or failed with all failures, 
 
   const auto bad = run(quiet(2, "app"), [](nursery& n) -> task<> {
     n.start(child_spec("worker", []() -> task<> {
-      throw std::system_error(std::make_error_code(std::errc::address_in_use), "listen");
-      co_return;
-    }).on(placement::any_loop));
+              throw std::system_error(std::make_error_code(std::errc::address_in_use), "listen");
+              co_return;
+            }).on(placement::any_loop));
     co_await sleep_for_ever();
   });
   CHECK(bad.how() == run_result::kind::failed);

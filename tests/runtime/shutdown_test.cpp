@@ -1,5 +1,5 @@
-// The order of the end, with everything in flight: letters across loops, timers, restarts that wait,
-// CAF requests both ways, cancels from outside. 1 000 systems, one after the other.
+// The order of the end, with everything in flight: letters across loops, timers, restarts that
+// wait, CAF requests both ways, cancels from outside. 1 000 systems, one after the other.
 #include "clean_run.hpp"
 #include "runtime/caf.hpp"
 #include "runtime/internal/loop.hpp"
@@ -34,8 +34,11 @@ struct chatter : caf::event_based_actor {
   }
 };
 
-// A plain actor on CAF's scheduler that never stops writing and asking.
+// A plain actor on CAF's scheduler that writes and asks until the others have ended. (CAF cannot
+// stop its scheduler while an actor there never rests.)
 caf::behavior pest(caf::event_based_actor* self, std::vector<caf::actor> to) {
+  for (auto& a : to) self->monitor(a);
+  self->set_down_handler([self](caf::down_msg&) { self->quit(); });
   self->send(self, ping::value);
   return {[self, to](ping) {
     for (auto& a : to) {
@@ -69,8 +72,8 @@ task<> busy_tree(nursery& n, unsigned dice, std::vector<child>& handles) {
                                     .backoff({.first = 1h, .most = 1h})
                                     .on(where)));
       n.start(child_spec("restless", []() -> task<> {
-        for (;;) co_await checkpoint();
-      }).on(where));
+                for (;;) co_await checkpoint();
+              }).on(where));
     }
   for (std::size_t i = 0; i < talkers.size(); ++i) // across the loops, for ever
     caf::anon_send(talkers[i], ping::value, talkers[(i + 2) % talkers.size()]);
@@ -103,9 +106,7 @@ TEST_CASE("the order of the end holds with messages, timers and requests in flig
     std::thread outsider;
     const auto dice = unsigned(random());
     const auto r = run(quiet(2), [&](nursery& n) -> task<> {
-      auto tree = [&](nursery& m) -> task<> {
-        co_await busy_tree(m, dice, handles);
-      };
+      auto tree = [&](nursery& m) -> task<> { co_await busy_tree(m, dice, handles); };
       auto start_outsider = [&]() -> task<> {
         for (unsigned i = 0; i < dice % 5; ++i) co_await checkpoint();
         outsider = std::thread([copy = handles] { // some of them after the end

@@ -24,13 +24,16 @@ task<std::string> refusal(nursery& n, child_spec& spec) {
 TEST_CASE("S4 start_ready waits for the child's value, and the child goes on") {
   bool ended = false;
   const auto took = run_clean([&](nursery& n) -> task<> {
-    auto spec = child_spec("server", [&](ready<int> r, int x) -> task<> {
-      co_await sleep_for(2s);
-      r(x + 1);
-      r(0); // once is enough
-      co_await sleep_for(3s);
-      ended = true;
-    }, 41);
+    auto spec = child_spec(
+        "server",
+        [&](ready<int> r, int x) -> task<> {
+          co_await sleep_for(2s);
+          r(x + 1);
+          r(0); // once is enough
+          co_await sleep_for(3s);
+          ended = true;
+        },
+        41);
     auto s = co_await n.start_ready<int>(spec);
     CHECK(s.value == 42);
     CHECK(s.child.name() == "server");
@@ -50,10 +53,10 @@ TEST_CASE("S4 the value may be nothing, or move-only, and come from another loop
     auto c = co_await n.start_ready<void>(quiet);
     CHECK(c.name() == "quiet");
     auto boxed = child_spec("boxed", [](ready<std::unique_ptr<counted>> r) -> task<> {
-      co_await sleep_for(1s);
-      r(std::make_unique<counted>("a value that lives on the heap of its own"));
-      co_await sleep_for(1s);
-    }).on(placement::any_loop);
+                   co_await sleep_for(1s);
+                   r(std::make_unique<counted>("a value that lives on the heap of its own"));
+                   co_await sleep_for(1s);
+                 }).on(placement::any_loop);
     auto s = co_await n.start_ready<std::unique_ptr<counted>>(boxed);
     CHECK(s.value->text == "a value that lives on the heap of its own");
   });
@@ -64,10 +67,10 @@ TEST_CASE("S4 a child that fails before it is ready fails its starter, and nobod
   run_clean([](nursery& n) -> task<> {
     int lives = 0;
     auto spec = child_spec("server", [&](ready<int>) -> task<> {
-      ++lives;
-      co_await sleep_for(1s);
-      throw std::runtime_error("the port is in use");
-    }).restart(restart::permanent);
+                  ++lives;
+                  co_await sleep_for(1s);
+                  throw std::runtime_error("the port is in use");
+                }).restart(restart::permanent);
     CHECK(co_await refusal(n, spec) == "the port is in use");
     co_await sleep_for(1h);
     CHECK(lives == 1);
@@ -78,11 +81,10 @@ TEST_CASE("S4 a child that fails before it is ready fails its starter, and nobod
 TEST_CASE("S4 a child that ends before it is ready, or cannot be made, says so") {
   run_clean([](nursery& n) -> task<> {
     auto ends = child_spec("server", [](ready<int>) -> task<> { co_return; });
-    CHECK(co_await refusal(n, ends)
-          == "test/server completed before it was ready: ended before it was ready");
-    auto broken = child_spec("server", [](ready<int>) -> task<> {
-      throw std::runtime_error("no coroutine");
-    });
+    CHECK(co_await refusal(n, ends) ==
+          "test/server completed before it was ready: ended before it was ready");
+    auto broken = child_spec(
+        "server", [](ready<int>) -> task<> { throw std::runtime_error("no coroutine"); });
     CHECK(co_await refusal(n, broken) == "no coroutine");
     CHECK(co_await refusal(n, ends) == "start: the spec was used up");
   });
@@ -108,10 +110,10 @@ TEST_CASE("S4 after a restart nobody waits, and ready does nothing") {
     int lives = 0;
     auto body = [&](nursery& n) -> task<> {
       auto spec = child_spec("server", [&](ready<int> r) -> task<> {
-        r(++lives);
-        if (lives < 3) throw std::runtime_error("again");
-        co_return;
-      }).restart(restart::transient);
+                    r(++lives);
+                    if (lives < 3) throw std::runtime_error("again");
+                    co_return;
+                  }).restart(restart::transient);
       auto s = co_await n.start_ready<int>(spec);
       CHECK(s.value == 1);
       co_await s.child.wait();
@@ -211,6 +213,29 @@ TEST_CASE("S4 start_ready in a nursery that stops, and in one that is cancelled"
     co_await with_nursery(cancelled);
     CHECK(reached == 0);
   });
+}
+
+TEST_CASE("S4 between real loops a hand-over is answered, or given up, and nothing is lost") {
+  int delivered = 0, stopped = 0;
+  const auto end = run(quiet(2), [&](nursery& n) -> task<> {
+    for (int round = 0; round < 300; ++round) {
+      auto spec = child_spec("server", [round](ready<counted> r) -> task<> {
+                    for (int i = 0; i < round % 5; ++i) co_await checkpoint();
+                    r(counted("a value made on the child's loop"));
+                    co_await sleep_for(1ms);
+                  }).on(placement::any_loop);
+      auto starter = [&]() -> task<> {
+        auto s = co_await n.start_ready<counted>(spec);
+        if (s.value.text == "a value made on the child's loop") ++delivered;
+        s.child.cancel();
+        co_await s.child.wait();
+      };
+      if (!co_await move_on_after(std::chrono::microseconds(round), starter)) ++stopped;
+    }
+  });
+  CHECK(end.how() == run_result::kind::completed);
+  CHECK(delivered + stopped >= 300); // a value may be delivered and the rest of the body stopped
+  CHECK(counted::live == 0);
 }
 
 TEST_CASE("S5 a slow start does not hold up the siblings") {

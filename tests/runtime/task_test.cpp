@@ -196,7 +196,8 @@ TEST_CASE("cancellation is level-triggered: every checkpoint of a cancelled scop
   CHECK(tried == 2);
 }
 
-TEST_CASE("a wait that refuses to be aborted is left alone, delivers its value, and then a stop comes") {
+TEST_CASE(
+    "a wait that refuses to be aborted is left alone, delivers its value, and then a stop comes") {
   std::string trace;
   stubborn op;
   run_clean([&](nursery& n) -> task<> {

@@ -73,7 +73,7 @@ def load(server, seconds, connections, report):
     user0, system0 = server.cpu_seconds()
     wrk = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(report),
-         f"http://127.0.0.1:{server.port}/"],
+         f"http://127.0.0.1:{server.port}/hello"],
         capture_output=True, text=True, check=False)
     user1, system1 = server.cpu_seconds()
     if wrk.returncode:

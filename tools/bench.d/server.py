@@ -89,7 +89,7 @@ class Server:
                     raise RuntimeError(f"{self.name} does not listen") from None
                 time.sleep(0.05)
         with s:
-            s.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            s.sendall(b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             answer = b""
             while not answer.endswith(b"\r\n\r\nhello world\n"):
                 part = s.recv(4096)

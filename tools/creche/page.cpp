@@ -165,7 +165,7 @@ const tree_node* find(const tree_node& n, std::string_view name) {
 std::string page(const tree_node& top, std::uint64_t seconds) {
   writer w;
   w.raw(head).raw("<main>\n<dl>\n");
-  w.fact("seconds, says the ticker", std::to_string(seconds));
+  w.fact("ticker, seconds", std::to_string(seconds));
   if (auto* worker = find(top, "worker")) {
     w.fact("worker", worker->state);
     w.fact("its restarts", std::to_string(worker->restarts));

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""What the demo answers: every path, by curl and byte by byte. usage: demo_test.py CRECHE"""
+
+import email.utils
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+from scenario import (Demo, check, check_equal, chunked, ends_well, finish, request, until)
+
+MIB = 1 << 20
+
+
+def plain_answers(demo):
+    with demo.connect() as c:
+        r = c.ask("GET", "/hello")
+        check_equal("/hello", (r.status, r.body, r["Content-Type"], r["Content-Length"]),
+                    (200, b"hello world\n", "text/plain", "12"))
+        age = time.time() - email.utils.parsedate_to_datetime(r["Date"]).timestamp()
+        check("Date is now", -2 < age < 5, r["Date"])
+        check_equal("a query changes nothing", c.ask("GET", "/hello?x=/crash").body, r.body)
+        check_equal("keep-alive: the third on this connection", c.ask("GET", "/hello").status, 200)
+        for target in ("http://demo/hello", "http://demo:80/hello?x=/"):
+            check_equal(f"absolute form: {target}", c.ask("GET", target).body, r.body)
+        check_equal("absolute form without a path", c.ask("GET", "http://demo").status, 200)
+        check_equal("an unknown path", c.ask("GET", "/nowhere").status, 404)
+        for path, method, allow in [("/hello", "POST", "GET, HEAD"), ("/", "DELETE", "GET, HEAD"),
+                                    ("/tree", "PUT", "GET, HEAD"), ("/crash", "HEAD", "GET, POST")]:
+            r = c.ask(method, path, b"" if method != "HEAD" else None)
+            check_equal(f"{method} {path} is not allowed", (r.status, r["Allow"]), (405, allow))
+        for path in ("/", "/tree", "/hello", "/echo"):
+            get, head = c.ask("GET", path), c.ask("HEAD", path)
+            check_equal(f"HEAD {path} is like GET", (head.status, head["Content-Type"], head.body),
+                        (get.status, get["Content-Type"], b""))
+            check("  and says a length", head["Content-Length"].isdigit(), head.fields)
+        r = c.ask("GET", "/hello", close=True)
+        check_equal("Connection: close is said", r["Connection"], "close")
+        check("  and done", c.is_closed())
+    with demo.connect() as c:
+        c.send(b"GET /hello HTTP/1.0\r\n\r\n")
+        check_equal("HTTP/1.0", c.response().body, b"hello world\n")
+        check("  closes", c.is_closed())
+
+
+def tree_and_page(demo):
+    tree = demo.tree()
+    children = {child["name"]: child for child in tree["children"]}
+    check_equal("the tree's root", (tree["name"], tree["kind"]), ("demo", "nursery"))
+    check_equal("its children", set(children), {"http", "worker", "ticker"})
+    check("each with restarts", all(isinstance(c["restarts"], int) for c in children.values()))
+    stack = children["http"]["children"][-1]
+    layers = [layer["name"] for layer in stack["children"]]
+    check_equal("a connection is a subtree", layers, ["tcp", "http1", "request"])
+    r = demo.get("/")
+    page = r.body.decode()
+    check_equal("the page", (r.status, r["Content-Type"]), (200, "text/html; charset=utf-8"))
+    check("  has the tree without script", all(f"<b>{name}</b>" in page for name in children))
+    check("  needs nothing from elsewhere", "://" not in page and "src=" not in page)
+    ticks = lambda: int(re.search(rb"ticker, seconds</dt><dd>(\d+)<", demo.get("/").body)[1])
+    check("the ticker ticks", until(lambda: ticks() > 0))
+
+
+def pipelining(demo):
+    with demo.connect() as c:
+        ids = [f"id-{i}".encode() * (1 + i % 7) for i in range(200)]
+        c.send(b"".join(request("POST", "/echo", i) if n % 3 else request("GET", "/hello")
+                        for n, i in enumerate(ids)))
+        wanted = [i if n % 3 else b"hello world\n" for n, i in enumerate(ids)]
+        check_equal("200 pipelined requests, in order", [c.response().body for _ in ids], wanted)
+
+
+def bodies(demo):
+    with demo.connect() as c:
+        r = c.ask("PATCH", "/echo", b"{}", ["Content-Type: application/x-odd; a=b"])
+        check_equal("/echo", (r.status, r.body, r["Content-Type"], r["Content-Length"]),
+                    (200, b"{}", "application/x-odd; a=b", "2"))
+        r = c.ask("GET", "/echo")
+        check_equal("/echo of nothing", (r.status, r.body, r["Content-Type"]), (200, b"", ""))
+        pieces = [b"a", b"bc" * 1000, b"d" * 70_000, b"e"]
+        c.send(b"PUT /echo HTTP/1.1\r\nHost: demo\r\nTransfer-Encoding: chunked\r\n\r\n"
+               + chunked(*pieces) + request("GET", "/hello"))
+        r = c.response()
+        check_equal("chunked both ways", (r["Transfer-Encoding"], r.body),
+                    ("chunked", b"".join(pieces)))
+        check_equal("  and the next one", c.response().body, b"hello world\n")
+        r = c.ask("HEAD", "/echo", b"x" * MIB)
+        check_equal("HEAD /echo with a body", (r.status, r.body), (200, b""))
+        check_equal("  and the next one", c.ask("GET", "/hello").body, b"hello world\n")
+        requests = lambda: [x for s in demo.child("http")["children"] for x in s["children"]
+                            if x["name"] == "request"]
+        check("  and no request is left", until(lambda: len(requests()) == 1), requests())
+    with demo.connect() as c:
+        c.send(b"POST /echo HTTP/1.1\r\nHost: demo\r\nExpect: 100-continue\r\n"
+               b"Content-Length: 3\r\n\r\n")
+        check_equal("100-continue, when the body is wanted", c.response().status, 100)
+        c.send(b"abc")
+        check_equal("  then the answer", c.response().body, b"abc")
+        c.send(b"POST /hello HTTP/1.1\r\nHost: demo\r\nExpect: 100-continue\r\n"
+               b"Content-Length: 3\r\n\r\n")
+        r = c.response()
+        check_equal("no 100-continue when it is not", (r.status, r["Connection"]), (405, "close"))
+        check("  and the connection ends", c.is_closed())
+
+
+def large_echo(demo, size):
+    """Compared by hash, written and read at the same time; the server must not keep it."""
+    block = hashlib.sha256(str(size).encode()).digest() * 2048  # 64 KiB
+    before = demo.memory_kib()
+    with demo.connect() as c:
+        sent, got = hashlib.sha256(), hashlib.sha256()
+
+        def write():
+            c.send(f"PUT /echo HTTP/1.1\r\nHost: demo\r\nContent-Length: {size}\r\n\r\n".encode())
+            for n in range(size // len(block)):
+                piece = n.to_bytes(8, "big") + block[8:]
+                sent.update(piece)
+                c.send(piece)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        head = c.head()
+        left = int(head["Content-Length"])
+        while left:
+            part = c.take(min(left, 1 << 18))
+            got.update(part)
+            left -= len(part)
+        writer.join()
+        check_equal(f"an echo of {size // MIB} MiB", got.digest(), sent.digest())
+        grown = demo.memory_kib() - before
+        check("  in little memory", grown < 16 * 1024, f"{grown} KiB more")
+
+
+def by_curl(demo):
+    if not shutil.which("curl"):
+        return print("SKIP  curl is not installed")
+    url = f"http://127.0.0.1:{demo.port}"
+
+    def curl(*arguments, data=None):
+        return subprocess.run(["curl", "-sS", "-m", "60", *arguments], input=data,
+                              capture_output=True, check=False)
+
+    check_equal("curl /hello", curl(f"{url}/hello").stdout, b"hello world\n")
+    check("curl -I /", curl("-I", f"{url}/").stdout.startswith(b"HTTP/1.1 200 OK\r\n"))
+    data = hashlib.sha256(b"curl").digest() * (MIB // 32)
+    check_equal("curl sends 1 MiB and 100-continue",
+                curl("-T", "-", "-H", "Transfer-Encoding:", "-H", f"Content-Length: {len(data)}",
+                     "-H", "Expect: 100-continue", f"{url}/echo", data=data).stdout, data)
+    check_equal("curl sends 1 MiB chunked", curl("-T", "-", f"{url}/echo", data=data).stdout, data)
+    out = curl("-w", "%{num_connects} ", *([f"{url}/hello"] * 3)).stdout
+    check_equal("curl keeps its connection", out, b"hello world\n1 hello world\n0 hello world\n0 ")
+
+
+def echo_only(program):
+    with Demo(program, "--echo", "--loops", "1") as demo, demo.connect() as c:
+        for method, path in [("GET", "/"), ("POST", "/tree"), ("PUT", "/a/b?c"), ("DELETE", "/x"),
+                             ("OPTIONS", "*"), ("PROPFIND", "/crash"),
+                             ("GET", "http://demo/absolute")]:
+            r = c.ask(method, path, b"body of it")
+            check_equal(f"--echo: {method} {path}", (r.status, r.body), (200, b"body of it"))
+        check_equal("--echo: no body", c.ask("GET", "/hello").body, b"")
+        c.close()
+        ends_well(demo)
+
+
+def main(program):
+    for loops in ("1", "3"):
+        print(f"--loops {loops}")
+        with Demo(program, "--loops", loops) as demo:
+            check("it says where it listens, once", demo.first_line.startswith("listening on "))
+            plain_answers(demo)
+            tree_and_page(demo)
+            pipelining(demo)
+            bodies(demo)
+            large_echo(demo, MIB)
+            large_echo(demo, 64 * MIB)
+            by_curl(demo)
+            check("all connections are gone",
+                  until(lambda: demo.counts()["open"] == 1), demo.counts())
+            ends_well(demo)
+    echo_only(program)
+    finish()
+
+
+main(sys.argv[1])
