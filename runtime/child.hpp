@@ -217,7 +217,7 @@ public:
   /// Of a handle with a name only: `co_await n.start(…).wait()` would take an owning lambda through
   /// a co_await expression, which g++ 12 destroys twice.
   wait_op wait() const& noexcept;
-  wait_op wait() const&& = delete;
+  template <class Never = void> wait_op wait() const&&;
 
 private:
   friend class nursery;
@@ -260,5 +260,10 @@ private:
 };
 
 inline child::wait_op child::wait() const& noexcept { return wait_op(record_); }
+template <class Never> child::wait_op child::wait() const&& {
+  static_assert(!std::is_void_v<Never>,
+                "give the child a name first: auto c = n.start(..); co_await c.wait();");
+  return wait_op(nullptr);
+}
 
 } // namespace creche

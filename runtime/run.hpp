@@ -39,10 +39,11 @@ public:
 
   run_result::kind how() const noexcept { return kind_; }
   const failure_group* failures() const noexcept { return failures_ ? &*failures_ : nullptr; }
-  /// 0: completed, or drained after one signal. 1: failed. 128 + signal: cut short by a second one.
+  /// 0: completed, or drained after one signal. 1: failed. 128 + signal: the drain was cut short,
+  /// by a second signal or because it took too long.
   int exit_code() const noexcept;
-  /// For the end of main(): prints the failure chains on standard error; after a second signal ends
-  /// the process by that signal; otherwise returns exit_code().
+  /// For the end of main(): prints the failure chains on standard error; after a drain that was cut
+  /// short ends the process by the signal; otherwise returns exit_code().
   int finish() const;
 
 private:

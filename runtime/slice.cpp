@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <new>
+#include <stdexcept>
 #include <vector>
 
 namespace creche {
@@ -64,6 +66,8 @@ void slab::free(slab* s) noexcept {
 } // namespace detail
 
 slice slice::copy_of(std::string_view text) {
+  if (text.size() > std::numeric_limits<std::uint32_t>::max())
+    throw std::length_error("a slice holds less than 4 GiB");
   auto* s = detail::slab::exact(std::uint32_t(text.size()));
   if (!text.empty()) std::memcpy(s->data(), text.data(), text.size());
   return slice(s, s->data(), std::uint32_t(text.size()));

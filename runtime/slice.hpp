@@ -60,7 +60,7 @@ public:
     s.size_ = std::uint32_t(text.size());
     return s;
   }
-  /// A slice of its own memory. REQUIRES: text.size() < 4 GiB.
+  /// A slice of its own memory. Throws std::length_error from 4 GiB on.
   static slice copy_of(std::string_view text);
 
   std::string_view view() const noexcept { return {at_, size_}; }

@@ -27,7 +27,7 @@ void print(const std::string& text) {
 
 // The path of the node that keeps its loop busy, or "".
 std::string stuck_path(const tree_node& n, const std::string& above) {
-  const auto path = above.empty() ? n.name : above + "/" + n.name;
+  auto path = above.empty() ? n.name : above + "/" + n.name;
   if (n.stuck) return path;
   for (auto& c : n.children)
     if (auto p = stuck_path(c, path); !p.empty()) return p;
@@ -53,6 +53,10 @@ watch::watch(const run_options& o) : options_(o) {
 
 watch::~watch() {
   if (signal_fd_ >= 0) {
+    // one that came after the tree's end has nobody to speak to; unblocked, it would kill us
+    signalfd_siginfo info;
+    while (::read(signal_fd_, &info, sizeof info) == sizeof info) {
+    }
     ::close(signal_fd_);
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
@@ -116,6 +120,7 @@ void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
   if (system_clock().now() < phase_ends_) return;
   if (signals_ == 1 && root.cancelling_since() == time_point{}) { // the drain took too long
     phase_ends_ = later(system_clock().now(), options_.cancel);
+    overran_ = true;
     return root.cancel();
   }
   print("creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text());

@@ -125,6 +125,30 @@ TEST_CASE("L8: what is no request gets its status, and the connection ends") {
   }
 }
 
+TEST_CASE("P21: a refusal does not depend on the split; what comes after it is ignored") {
+  for (const auto& bad :
+       std::vector{get("/") + "GET / HTTP/2.0\r\nHost: a\r\n\r\n" + get("/too late"),
+                   post_chunked("/count") + chunk("abc") + "zz\r\n" + get("/too late"),
+                   post("/count", "hello", "Connection: close\r\n") + get("/too late")}) {
+    std::string whole;
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+      INFO("split at ", i, " of ", bad);
+      with_http(server(any_handler), [&](http_rig& x) -> task<> {
+        x.w.feed(bad.substr(0, i));
+        co_await settled();
+        x.w.feed(bad.substr(i));
+        co_await settled();
+        x.w.feed("and more");
+        co_await settled();
+        CHECK(x.w.closed());
+        if (i == 0) whole = x.w.got();
+        CHECK(x.w.got() == whole);
+      });
+    }
+    CHECK(whole.find("too late") == whole.npos);
+  }
+}
+
 TEST_CASE("L8: limits let the last byte pass, and not one more") {
   const auto line = [](std::size_t n) { // n bytes with CRLF
     return "GET /" + std::string(n - 16, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n";

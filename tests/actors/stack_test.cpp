@@ -111,10 +111,10 @@ TEST_CASE("P11: a layer moved to another loop gives the same answers, with real 
 }
 
 TEST_CASE("P11: a stack across loops ends cleanly, whenever its transport is lost") {
-  for (int after = 0; after < 40; ++after) {
+  for (unsigned after = 0; after < 40; ++after) {
     http_rig x{server(any_handler)};
     std::thread peer([&] {
-      for (int i = 0; i < after; ++i)
+      for (unsigned i = 0; i < after; ++i)
         x.w.feed(i % 2 ? std::string(3000, 'x') : post_head("/echo", 3000));
       if (after % 3)
         CHECK(x.w.wait_for([](const std::string& got, bool) { return !got.empty(); }) ==
@@ -125,7 +125,7 @@ TEST_CASE("P11: a stack across loops ends cleanly, whenever its transport is los
     const auto r =
         run({.loops = 2, .signals = run_options::signals_are::none, .log = false},
             [&](nursery& n) -> task<> {
-              x.start(n, {.passes = 1, .pass_loop = 1, .http1_loop = after % 2u, .loops = 2});
+              x.start(n, {.passes = 1, .pass_loop = 1, .http1_loop = after % 2, .loops = 2});
               co_await x.stack.wait();
             });
     if (peer.joinable()) peer.join();

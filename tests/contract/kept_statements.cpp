@@ -45,6 +45,34 @@ private:
   char letter_;
 };
 
+/// Two pointers side by side, as in many a handle.
+class cursor {
+public:
+  explicit cursor(std::shared_ptr<counted> c) noexcept : owner_(std::move(c)), at_(&*owner_) {}
+  cursor(cursor&& o) noexcept : owner_(std::move(o.owner_)), at_(std::exchange(o.at_, nullptr)) {}
+  cursor& operator=(cursor&& o) noexcept {
+    std::swap(owner_, o.owner_);
+    std::swap(at_, o.at_);
+    return *this;
+  }
+  const counted* at() const noexcept { return at_; }
+
+private:
+  std::shared_ptr<counted> owner_;
+  const counted* at_;
+};
+task<std::optional<cursor>> next_cursor(std::vector<std::shared_ptr<counted>>& left) {
+  co_await suspend();
+  if (left.empty()) co_return std::nullopt;
+  cursor c(left.back());
+  left.pop_back();
+  co_return c;
+}
+task<> look_at(cursor c, const counted* wanted) {
+  co_await suspend();
+  expect(c.at() == wanted);
+}
+
 class service {
 public:
   task<std::size_t> ask(counted question) {
@@ -265,6 +293,18 @@ CONTRACT_FORM(return_of_an_await) {
     co_return co_await text(counted(), n);
   };
   expect((co_await pass_on(40)).size() == 40);
+}
+
+CONTRACT_FORM(optional_refilled_in_a_loop) { // g++ 12 with its SLP vectorizer: see toolchain.cmake
+  std::vector<std::shared_ptr<counted>> left;
+  for (int i = 0; i < 5; ++i) left.push_back(std::make_shared<counted>());
+  const auto all = left;
+  auto i = all.size();
+  for (auto p = co_await next_cursor(left); p; p = co_await next_cursor(left)) {
+    auto c = std::move(*p);
+    co_await look_at(std::move(c), all[--i].get());
+  }
+  expect(i == 0);
 }
 
 int main(int argc, char** argv) { return contract::form::main(argc, argv); }

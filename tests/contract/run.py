@@ -151,7 +151,11 @@ def unguarded(compiler, source):
         return [row(name, *works(compiler, source))]
     if not compiler.sanitized:
         return [row(name, True, "breaks, shown only under AddressSanitizer")]
-    good, text = works(compiler, source)
+    target, built = compiler.build(source)
+    if built.returncode:
+        return [row(name, False, "does not compile: " + said(built))]
+    ran = run([str(target)])
+    good, text = ran.returncode == 0, said(ran)
     return [row(name, not good, "works now: correct its first line" if good else f"breaks: {text}")]
 
 

@@ -68,6 +68,23 @@ TEST_CASE("process: sleeps" * doctest::skip()) {
             }).finish());
 }
 TEST_CASE("process: drains slowly" * doctest::skip()) { run_tardy({.loops = 1}, false); }
+TEST_CASE("process: is told too late" * doctest::skip()) {
+  struct late {
+    bool mine = true;
+    late() = default;
+    late(late&& o) noexcept : mine(std::exchange(o.mine, false)) {}
+    ~late() {
+      if (mine) ::kill(::getpid(), SIGUSR1);
+    }
+  };
+  for (int i = 0; i < 200; ++i)
+    run({.loops = 1, .log = false}, [](nursery& n) -> task<> {
+      n.keep(late{});
+      co_return;
+    });
+  say("done\n");
+  std::_Exit(0);
+}
 TEST_CASE("process: never drains" * doctest::skip()) {
   run_tardy({.loops = 1, .drain = 1ms}, false);
 }
@@ -213,7 +230,13 @@ TEST_CASE("S7 a drain that takes too long turns into a cancel") {
   REQUIRE(p.says("ready\n"));
   p.send(SIGTERM);
   REQUIRE(p.says("cancelling\n"));
+  CHECK(p.wait() == -SIGTERM);
+}
+
+TEST_CASE("T9 a signal that comes when the tree has just ended is no signal to the program") {
+  process p("is told too late");
   CHECK(p.wait() == 0);
+  CHECK(p.says("done\n"));
 }
 
 TEST_CASE("S7 a tree that does not end in time is printed, and the process ends") {

@@ -33,8 +33,10 @@ task<> nested_sleeper(int depth, int& destroyed, int& order) {
     int &destroyed, &order;
     ~last() { order += destroyed++ == depth; } // the innermost, of depth 0, is the first
   } l{depth, destroyed, order};
-  if (depth == 0) co_await sleep_for(1h);
-  co_await nested_sleeper(depth - 1, destroyed, order);
+  if (depth == 0)
+    co_await sleep_for(1h);
+  else
+    co_await nested_sleeper(depth - 1, destroyed, order);
 }
 
 } // namespace

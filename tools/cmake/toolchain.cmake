@@ -1,9 +1,13 @@
-# Warnings, the fast linker and the compiler cache. Nothing here reaches users of the package.
+# Warnings, the fast linker and the compiler cache. Only what says PUBLIC reaches users.
 
 # creche_house_style(<target>): how all our own targets are compiled.
 function(creche_house_style target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  # g++ 12 -O2 reuses stale registers in a coroutine's loop that assigns to an optional of a class
+  # with two adjacent pointers: its SLP vectorizer. Users' coroutines are compiled with it, too.
+  set(broken_slp $<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>)
+  target_compile_options(${target} PUBLIC $<${broken_slp}:-fno-tree-slp-vectorize>)
   if(NOT PROJECT_IS_TOP_LEVEL)
     return()
   endif()
