@@ -7,6 +7,7 @@
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/failure.hpp"
+#include "runtime/finally.hpp"
 #include "runtime/nursery.hpp"
 #include "runtime/outcome.hpp"
 #include "runtime/restart.hpp"
@@ -16,3 +17,4 @@
 #include "runtime/task.hpp"
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"
+#include "runtime/when.hpp"

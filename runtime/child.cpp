@@ -44,105 +44,16 @@ void child::cancel() const noexcept {
   });
 }
 
-namespace detail {
-
-// ---- waiting for the end
-
-// Shared by the waiting task and the child's list of waiters; whoever comes second frees it.
-struct wait_ticket : internal::wakeup, pooled {
-  std::atomic<int> refs{2};
-  internal::loop* home = nullptr;
-  wait_awaiter* waiter = nullptr; // home thread; null when it no longer waits
-  wait_ticket* next_ticket = nullptr;
-
-  void drop() noexcept {
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-  void tell() noexcept { // home thread
-    if (auto* w = std::exchange(waiter, nullptr)) w->run_.ready(*w);
-    drop();
-  }
-};
-
-namespace {
-
-struct list_lock {
-  std::atomic<bool>& held;
-  explicit list_lock(std::atomic<bool>& b) noexcept : held(b) {
-    while (held.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-  }
-  ~list_lock() { held.store(false, std::memory_order_release); }
-};
-
-} // namespace
-
-wait_awaiter::wait_awaiter(task_run& r, internal::child_record* c) noexcept : run_(r), record_(c) {
-  if (record_) record_->hold();
-}
-wait_awaiter::~wait_awaiter() {
-  if (ticket_) ticket_->drop();
-  if (record_) record_->drop();
-}
-
-void wait_awaiter::await_suspend(std::coroutine_handle<>) {
-  if (run_.pending()) return run_.stop();
-  const auto over = [this] {
-    return !record_ ||
-           record_->state.load(std::memory_order_acquire) == internal::child_state::ended;
-  };
-  if (over()) return run_.yield();
-  ticket_ = new wait_ticket;
-  ticket_->home = &static_cast<internal::task_actor&>(run_).home();
-  ticket_->waiter = this;
-  ticket_->fire = [](internal::wakeup& w, bool run) noexcept {
-    auto& t = static_cast<wait_ticket&>(w);
-    if (run)
-      t.tell();
-    else
-      t.drop();
-  };
-  {
-    list_lock hold(record_->waiters_lock);
-    if (!over()) {
-      ticket_->next_ticket = std::exchange(record_->waiters, ticket_);
-      return run_.wait(*this);
-    }
-  }
-  delete std::exchange(ticket_, nullptr);
-  run_.yield();
-}
-
-aborted wait_awaiter::abort() noexcept {
-  ticket_->waiter = nullptr;
-  list_lock hold(record_->waiters_lock);
-  for (auto** at = &record_->waiters; *at; at = &(*at)->next_ticket) {
-    if (*at != ticket_) continue;
-    *at = ticket_->next_ticket;
-    ticket_->refs.fetch_sub(1, std::memory_order_relaxed); // the list's
-    break;
-  }
-  return aborted::succeeded;
-}
-
-} // namespace detail
-
-void internal::child_record::end_waits() noexcept {
-  detail::wait_ticket* t;
-  {
-    detail::list_lock hold(waiters_lock);
-    t = std::exchange(waiters, nullptr);
-  }
-  while (t) {
-    auto* next = t->next_ticket;
-    if (t->home->at_home())
-      t->tell();
-    else
-      t->home->post(*t);
-    t = next;
-  }
+detail::wait_op child::wait() const& noexcept {
+  if (!record_) return {nullptr, "", nullptr, nullptr};
+  record_->hold();
+  return {&record_->waits, "wait for child", record_,
+          [](void* r) noexcept { static_cast<internal::child_record*>(r)->drop(); }};
 }
 
 namespace detail {
+
+void fail_empty_spec() { throw std::logic_error("child_spec: it was used up by start()"); }
 
 // ---- start_ready
 
@@ -185,7 +96,7 @@ void ready_slot::failed(internal::child_record& r, how h) {
               : std::make_exception_ptr(std::system_error(make_error_code(errc::not_ready),
                                                           r.path() + " " + std::string(to_text(h)) +
                                                               " before it was ready"));
-  close(r, true);
+  close(r, h != how::failed); // a failure beside a stop wins
 }
 
 start_awaiter_base::~start_awaiter_base() { ready_drop(slot_); }
@@ -214,7 +125,7 @@ child start_awaiter_base::finish() {
 
 aborted start_awaiter_base::abort() noexcept {
   if (slot_->record) nursery_.cancel_child(*slot_->record);
-  return aborted::refused; // its frame stays until the child has ended or answered
+  return aborted::told; // its frame stays until the child has ended or answered
 }
 
 } // namespace detail

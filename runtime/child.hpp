@@ -8,6 +8,7 @@
 #include "runtime/failure.hpp"
 #include "runtime/nursery_state.hpp"
 #include "runtime/task.hpp"
+#include "runtime/waiting.hpp"
 
 #include <optional>
 #include <string>
@@ -94,6 +95,8 @@ struct any_ready {
 
 namespace detail {
 
+[[noreturn]] void fail_empty_spec();
+
 /// What a child_spec holds: how to make one incarnation after another.
 class plan {
 public:
@@ -150,7 +153,8 @@ private:
 
 } // namespace detail
 
-/// A child as data. Movable; used up by start(), kept by start_ready().
+/// A child as data. Movable; used up by start() and start_ready(): then it is empty, has no name,
+/// and may only be assigned to or destroyed; a setter throws std::logic_error.
 class [[nodiscard]] child_spec {
 public:
   /// `f(args...)` returns task<>. It is called once per incarnation, with the spec's own copies of
@@ -168,23 +172,28 @@ public:
   }
   ~child_spec() { delete plan_; }
 
-  child_spec&& restart(creche::restart r) && { return plan_->rules.restart = r, std::move(*this); }
-  child_spec&& backoff(creche::backoff b) && { return plan_->rules.backoff = b, std::move(*this); }
+  child_spec&& restart(creche::restart r) && { return made().rules.restart = r, std::move(*this); }
+  child_spec&& backoff(creche::backoff b) && { return made().rules.backoff = b, std::move(*this); }
   /// How long an orderly stop waits for it before it is cancelled.
   child_spec&& stop_within(clock_duration d) && {
-    return plan_->rules.stop_within = d, std::move(*this);
+    return made().rules.stop_within = d, std::move(*this);
   }
   /// Its failure is counted and shown, and ends nothing.
-  child_spec&& ignore_failure() && { return plan_->rules.ignore_failure = true, std::move(*this); }
+  child_spec&& ignore_failure() && { return made().rules.ignore_failure = true, std::move(*this); }
   /// Its end, for good, stops the nursery.
-  child_spec&& significant() && { return plan_->rules.significant = true, std::move(*this); }
-  child_spec&& on(placement p) && { return plan_->where = p, std::move(*this); }
+  child_spec&& significant() && { return made().rules.significant = true, std::move(*this); }
+  child_spec&& on(placement p) && { return made().where = p, std::move(*this); }
 
-  const std::string& name() const noexcept { return plan_->name; }
+  std::string_view name() const noexcept { return plan_ ? plan_->name : std::string_view(); }
+  explicit operator bool() const noexcept { return plan_ != nullptr; }
 
 private:
   friend class nursery;
   friend class detail::start_awaiter_base;
+  detail::plan& made() const {
+    if (!plan_) detail::fail_empty_spec();
+    return *plan_;
+  }
   detail::plan* release() noexcept { return std::exchange(plan_, nullptr); }
   detail::plan* plan_; // null once used up
 };
@@ -203,7 +212,6 @@ public:
   explicit operator bool() const noexcept { return record_ != nullptr; }
 
   std::string_view name() const noexcept;
-  /// "app/worker"; only the name once the child is gone.
   bool ended() const noexcept;
   /// How it ended, for good; nullopt while it lives or waits for a restart.
   std::optional<outcome> result() const;
@@ -211,13 +219,12 @@ public:
   /// Asks its nursery to cancel it. Idempotent; overtakes all data; nothing if it has ended.
   void cancel() const noexcept;
 
-  class wait_op;
   /// Waits for the end of the logical child; returns nothing and never counts as catching its
   /// failure. Checkpoint.
   /// Of a handle with a name only: `co_await n.start(…).wait()` would take an owning lambda through
   /// a co_await expression, which g++ 12 destroys twice.
-  wait_op wait() const& noexcept;
-  template <class Never = void> wait_op wait() const&&;
+  [[nodiscard]] detail::wait_op wait() const& noexcept;
+  template <class Never = void> detail::wait_op wait() const&&;
 
 private:
   friend class nursery;
@@ -227,43 +234,10 @@ private:
   internal::child_record* record_ = nullptr;
 };
 
-namespace detail {
-
-struct wait_ticket;
-
-class wait_awaiter final : leaf {
-public:
-  wait_awaiter(task_run& r, internal::child_record* c) noexcept;
-  ~wait_awaiter();
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<>);
-  void await_resume() const noexcept {}
-  const char* kind() const noexcept override { return "wait for child"; }
-  aborted abort() noexcept override;
-
-private:
-  friend struct wait_ticket;
-  task_run& run_;
-  internal::child_record* record_;
-  wait_ticket* ticket_ = nullptr;
-};
-
-} // namespace detail
-
-class child::wait_op {
-public:
-  explicit wait_op(internal::child_record* r) noexcept : record_(r) {}
-  detail::wait_awaiter bind(detail::task_run& r) const noexcept { return {r, record_}; }
-
-private:
-  internal::child_record* record_; // kept by the handle until the await begins, then by the awaiter
-};
-
-inline child::wait_op child::wait() const& noexcept { return wait_op(record_); }
-template <class Never> child::wait_op child::wait() const&& {
+template <class Never> detail::wait_op child::wait() const&& {
   static_assert(!std::is_void_v<Never>,
                 "give the child a name first: auto c = n.start(..); co_await c.wait();");
-  return wait_op(nullptr);
+  return wait();
 }
 
 } // namespace creche

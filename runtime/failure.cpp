@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <any>
+
 namespace creche {
 
 namespace {
@@ -20,21 +22,64 @@ public:
     case errc::killed: return "killed";
     case errc::stuck: return "did not end in time";
     case errc::empty_task: return "co_await of a task that was moved from or awaited before";
+    case errc::timed_out: return "timed out";
+    case errc::cleanup_overran: return "a clean-up took longer than its limit";
+    case errc::never_awaited: return "a task was never awaited nor started";
+    case errc::cancelled: return "cancelled";
     }
     return "error " + std::to_string(e);
   }
 };
 
-nlohmann::json json_of(const failure& f) {
+constexpr unsigned most_levels = 64;
+constexpr std::size_t most_lines = 10'000;
+
+// Nested nurseries say their path at every level: without a bound a deep tree's failure would be as
+// large as the square of its depth.
+std::string shortened(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  const auto part = (most - 5) / 2;
+  return text.substr(0, part) + " ... " + text.substr(text.size() - part);
+}
+constexpr std::size_t most_what = 1000, most_path = 500;
+
+// What dies with a failure: a chain of a million causes must not be a million frames deep.
+class graveyard {
+public:
+  template <class T> static void bury(T&& dead) noexcept {
+    static thread_local std::vector<std::any>* waiting = nullptr; // while somebody digs
+    if (waiting) return add(*waiting, std::forward<T>(dead));
+    std::vector<std::any> left;
+    waiting = &left;
+    add(left, std::forward<T>(dead));
+    while (!left.empty()) {
+      const auto next = std::move(left.back());
+      left.pop_back();
+    }
+    waiting = nullptr;
+  }
+
+private:
+  template <class T> static void add(std::vector<std::any>& to, T&& dead) noexcept {
+    try {
+      to.emplace_back(std::forward<T>(dead));
+    } catch (...) { // no memory: `dead` dies where it stands
+    }
+  }
+};
+
+nlohmann::json json_of(const failure& f, unsigned depth = 0) {
   nlohmann::json j{{"path", f.path()},
                    {"what", f.what()},
                    {"code", f.code().value()},
                    {"category", f.code().category().name()}};
   if (f.where().line())
     j["where"] = std::string(f.where().file_name()) + ":" + std::to_string(f.where().line());
-  if (!f.causes().empty()) {
+  if (depth == most_levels && !f.causes().empty()) {
+    j["causes"] = "not shown";
+  } else if (!f.causes().empty()) {
     auto& list = j["causes"] = nlohmann::json::array();
-    for (auto& c : f.causes()) list.push_back(json_of(c));
+    for (auto& c : f.causes()) list.push_back(json_of(c, depth + 1));
   }
   return j;
 }
@@ -50,9 +95,14 @@ std::string_view file_of(const std::source_location& w) {
   return slash == f.npos ? f : f.substr(slash + 1);
 }
 
-void print(std::string& out, const failure& f, unsigned depth) {
+void print(std::string& out, const failure& f, unsigned depth, std::size_t& lines) {
+  if (lines > most_lines) return;
   out.append(2 * depth, ' ');
   if (depth) out += "because ";
+  if (++lines > most_lines || depth > most_levels) {
+    out += "of more, which are not shown\n";
+    return;
+  }
   out.append(f.path()).append(": ").append(f.what());
   if (f.code() != errc::unknown) {
     out.append(" [").append(f.code().category().name()).append(":");
@@ -65,7 +115,10 @@ void print(std::string& out, const failure& f, unsigned depth) {
         .append(std::to_string(f.where().line()))
         .append(")");
   out += '\n';
-  for (auto& c : f.causes()) print(out, c, depth + 1);
+  for (auto& c : f.causes()) {
+    print(out, c, depth + 1, lines);
+    if (depth == most_levels) break;
+  }
 }
 
 } // namespace
@@ -76,20 +129,37 @@ struct failure::state {
   std::source_location where;
   std::vector<failure> causes;
   std::exception_ptr exception;
+
+  state(std::error_code c, std::string w, std::string p, std::source_location at,
+        std::vector<failure> because, std::exception_ptr e)
+      : code(c), what(shortened(std::move(w), most_what)), path(shortened(std::move(p), most_path)),
+        where(at), causes(std::move(because)), exception(std::move(e)) {}
+  state(const state&) = default;
+  state(state&&) = default;
+  ~state() {
+    if (!causes.empty()) graveyard::bury(std::move(causes));
+    if (exception) graveyard::bury(std::move(exception));
+  }
 };
 
 failure::failure(std::error_code code, std::string what, std::string path,
                  std::source_location where, std::vector<failure> causes)
-    : state_(detail::shared<state>::make<state>(
-          state{code, std::move(what), std::move(path), where, std::move(causes), nullptr})) {}
+    : state_(detail::shared<state>::make<state>(code, std::move(what), std::move(path), where,
+                                                std::move(causes), nullptr)) {}
 
 failure failure::from(std::exception_ptr error, std::string path, std::source_location where) {
-  state s{errc::unknown, "", std::move(path), where, {}, error};
-  auto nested = [&s](const std::exception& e) {
+  return from(std::move(error), std::move(path), where, 0);
+}
+
+failure failure::from(std::exception_ptr error, std::string path, std::source_location where,
+                      unsigned depth) {
+  state s(errc::unknown, "", std::move(path), where, {}, error);
+  auto nested = [&s, depth](const std::exception& e) {
+    if (depth == most_levels) return;
     try {
       std::rethrow_if_nested(e);
     } catch (...) {
-      s.causes.push_back(from(std::current_exception(), s.path, s.where));
+      s.causes.push_back(from(std::current_exception(), s.path, s.where, depth + 1));
     }
   };
   try {
@@ -100,10 +170,10 @@ failure failure::from(std::exception_ptr error, std::string path, std::source_lo
     s.causes.assign(g.failures().begin(), g.failures().end());
   } catch (const std::system_error& e) {
     s.code = e.code();
-    s.what = e.what();
+    s.what = shortened(e.what(), most_what);
     nested(e);
   } catch (const std::exception& e) {
-    s.what = e.what();
+    s.what = shortened(e.what(), most_what);
     nested(e);
   } catch (...) {
     s.what = "an exception that is no std::exception";
@@ -130,7 +200,8 @@ failure failure::because(failure cause) const {
 
 std::string failure::to_text() const {
   std::string out;
-  print(out, *this, 0);
+  std::size_t lines = 0;
+  print(out, *this, 0, lines);
   return out;
 }
 std::string failure::to_json() const { return dump(json_of(*this)); }
@@ -138,6 +209,11 @@ std::string failure::to_json() const { return dump(json_of(*this)); }
 struct failure_group::state {
   std::vector<failure> failures;
   std::string what;
+
+  state(std::vector<failure> f, std::string w) : failures(std::move(f)), what(std::move(w)) {}
+  ~state() {
+    if (!failures.empty()) graveyard::bury(std::move(failures));
+  }
 };
 
 failure_group::failure_group(std::vector<failure> failures) {
@@ -145,21 +221,47 @@ failure_group::failure_group(std::vector<failure> failures) {
   std::string w = n == 1 ? "1 failure" : std::to_string(n) + " failures";
   if (n) {
     const auto& first = failures.front();
-    w.append(": ").append(first.path()).append(": ").append(first.what());
+    if (n == 1 && as<failure_group>(first.exception()))
+      w = first.what(); // which names the innermost already
+    else
+      w.append(": ").append(first.path()).append(": ").append(first.what());
   }
-  state_ = detail::shared<state>::make<state>(state{std::move(failures), std::move(w)});
+  state_ = detail::shared<state>::make<state>(std::move(failures), std::move(w));
 }
 std::span<const failure> failure_group::failures() const noexcept { return state_->failures; }
 const char* failure_group::what() const noexcept { return state_->what.c_str(); }
 std::string failure_group::to_text() const {
   std::string out;
-  for (auto& f : failures()) print(out, f, 0);
+  std::size_t lines = 0;
+  for (auto& f : failures()) print(out, f, 0, lines);
   return out;
 }
 std::string failure_group::to_json() const {
   auto list = nlohmann::json::array();
   for (auto& f : failures()) list.push_back(json_of(f));
   return dump(list);
+}
+
+std::pair<std::optional<failure_group>, std::optional<failure_group>>
+failure_group::split_by(bool (*belongs)(const std::exception_ptr&)) const {
+  std::vector<failure> in, out;
+  for (const auto& f : failures()) {
+    const auto* inner = as<failure_group>(f.exception());
+    if (!inner || belongs(f.exception())) {
+      (belongs(f.exception()) ? in : out).push_back(f);
+      continue;
+    }
+    auto halves = inner->split_by(belongs);
+    for (auto* half : {&halves.first, &halves.second})
+      if (*half)
+        (half == &halves.first ? in : out)
+            .push_back(
+                failure::from(std::make_exception_ptr(**half), std::string(f.path()), f.where()));
+  }
+  const auto group = [](std::vector<failure>& v) {
+    return v.empty() ? std::nullopt : std::optional<failure_group>(std::move(v));
+  };
+  return {group(in), group(out)};
 }
 
 std::error_code make_error_code(errc e) noexcept {

@@ -8,11 +8,13 @@
 #include "runtime/shared.hpp"
 
 #include <exception>
+#include <optional>
 #include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace creche {
@@ -28,6 +30,8 @@ public:
   static failure from(std::exception_ptr error, std::string path,
                       std::source_location where = std::source_location::current());
 
+  // Texts are kept short: `what` beyond 1000 and paths beyond 500 bytes lose their middle.
+
   /// `errc::unknown` when an exception carried no code.
   const std::error_code& code() const noexcept;
   std::string_view what() const noexcept;
@@ -42,12 +46,16 @@ public:
   /// The same failure with one more cause.
   failure because(failure cause) const;
 
-  /// A chain of lines, the outermost first; every cause indented below what it caused.
+  /// A chain of lines, the outermost first; every cause indented below what it caused. Text and
+  /// JSON show 64 levels of causes, and say that there are more.
   std::string to_text() const;
   std::string to_json() const;
 
 private:
+  friend class failure_group;
   failure() = default;
+  static failure from(std::exception_ptr error, std::string path, std::source_location where,
+                      unsigned depth);
   struct state;
   detail::shared<state> state_;
 };
@@ -61,31 +69,44 @@ public:
   /// The first exception of type E in the group, causes included, or null. It lives as long as
   /// the group.
   template <class E> const E* find() const {
-    const E* hit = nullptr;
-    visit([&hit](const std::exception_ptr& p) {
-      try {
-        std::rethrow_exception(p);
-      } catch (const E& e) {
-        hit = &e;
-      } catch (...) {
+    std::vector<std::span<const failure>> left{failures()};
+    while (!left.empty()) {
+      auto& list = left.back();
+      if (list.empty()) {
+        left.pop_back();
+        continue;
       }
-      return hit != nullptr;
-    });
-    return hit;
+      const auto& f = list.front();
+      list = list.subspan(1);
+      if (const auto* hit = as<E>(f.exception())) return hit;
+      left.push_back(f.causes());
+    }
+    return nullptr;
+  }
+  /// Those failures whose exception is an E, and the others, each as a group of the same shape
+  /// (Python's ExceptionGroup.split); nullopt: there is none. Causes are not looked at: a cause
+  /// stays with what it caused.
+  template <class E>
+  std::pair<std::optional<failure_group>, std::optional<failure_group>> split() const {
+    return split_by([](const std::exception_ptr& p) { return as<E>(p) != nullptr; });
   }
   const char* what() const noexcept override;
   std::string to_text() const;
   std::string to_json() const;
 
 private:
-  template <class F> static bool walk(std::span<const failure> list, F& f) {
-    for (auto& x : list) {
-      if (x.exception() && f(x.exception())) return true;
-      if (walk(x.causes(), f)) return true;
+  template <class E> static const E* as(const std::exception_ptr& p) {
+    if (!p) return nullptr;
+    try {
+      std::rethrow_exception(p);
+    } catch (const E& e) {
+      return &e;
+    } catch (...) {
+      return nullptr;
     }
-    return false;
   }
-  template <class F> void visit(F f) const { walk(failures(), f); }
+  std::pair<std::optional<failure_group>, std::optional<failure_group>>
+  split_by(bool (*belongs)(const std::exception_ptr&)) const;
 
   struct state;
   detail::shared<state> state_;
@@ -100,6 +121,10 @@ enum class errc {
   killed,           ///< a child was ended from outside
   stuck,            ///< a child did not end in time
   empty_task,       ///< co_await of a task that was moved from
+  timed_out,        ///< a deadline passed
+  cleanup_overran,  ///< a clean-up took longer than its limit, and was stopped
+  never_awaited,    ///< a task was made, and nobody awaited or started it
+  cancelled,        ///< it was told to stop; only in what tells why something ended
 };
 std::error_code make_error_code(errc e) noexcept;
 

@@ -1,48 +1,75 @@
 #include "runtime/frame.hpp"
 
+#include <algorithm>
+
 namespace creche::detail {
 
 void boundary::enter(task_run& r) noexcept {
   run = &r;
   outer = r.current_;
   up = r.inner_;
+  pending = cancelled || pending_outside();
   r.inner_ = this;
-  if (shield || cancelled) r.look();
+  r.look();
 }
 
 void boundary::leave() noexcept {
   auto& r = *std::exchange(run, nullptr);
   r.inner_ = up;
-  if (r.pending_ || shield) r.look();
+  r.look();
 }
 
 void boundary::cancel() noexcept {
   if (std::exchange(cancelled, true)) return;
   if (!run) return; // not entered yet: seen on entry
-  run->look();
+  run->look_at_all();
   run->news_ = true;
   run->wake();
 }
 
-bool boundary::pending_outside() const noexcept { return !shield && task_run::pending_from(up); }
+void boundary::set_shield(bool on) noexcept {
+  if (shield == on) return;
+  shield = on;
+  if (!run) return;
+  run->look_at_all();
+  run->news_ = true;
+  run->wake();
+}
 
-bool task_run::pending_from(const boundary* innermost) noexcept {
-  for (auto* b = innermost; b; b = b->up) {
-    if (b->cancelled) return true;
-    if (b->shield) return false;
+// From the innermost outwards, each boundary looked at twice at most.
+void task_run::look_at_all() noexcept {
+  boundary* open = inner_; // nothing hides the boundaries from here outwards
+  for (auto* b = inner_; b; b = b->up) {
+    b->pending = b->cancelled;
+    if (b->cancelled) {
+      for (auto* inside = open; inside != b; inside = inside->up) inside->pending = true;
+      open = b;
+    }
+    if (b->shield) open = b->up;
   }
-  return false;
+  look();
+}
+
+time_point task_run::effective_deadline() const noexcept {
+  auto first = time_point::max();
+  for (auto* b = inner_; b; b = b->up) {
+    if (b->cancelled) return time_point::min();
+    first = std::min(first, b->deadline());
+    if (b->shield) break;
+  }
+  return first;
 }
 
 void task_run::stop() noexcept {
-  boundary* outermost = nullptr;
-  for (auto* b = inner_; b; b = b->up) {
-    if (b->cancelled) outermost = b;
-    if (b->shield) break;
+  boundary* to = nullptr;
+  for (auto* b = inner_;; b = b->up) {
+    if (b->cancelled || b->intercepts || !b->up) to = b;
+    if (b->intercepts || !b->up) break;
+    // no cancel so far: somebody shielded what was already on its way out, and that is not taken
+    // back
+    if (to && !b->pending_outside()) break;
   }
-  auto* b = inner_;
-  while (b != outermost && !b->intercepts) b = b->up;
-  finished(*b, true);
+  finished(*to, true);
 }
 
 // Tells every boundary inside a cancelled one, up to the last shield on the way in.
@@ -60,15 +87,16 @@ void task_run::pass_on_cancel() noexcept {
 // Frees every frame inside `to`, the innermost first, so that no destructor ever recurses into
 // another frame's. A frame's own destructor drops its awaiters, whose frames are gone by then.
 void task_run::unwind(boundary& to) noexcept {
-  for (;;) {
+  unwinding_ = true;
+  for (bool last = false; !last;) {
     auto* f = current_;
-    if (!f || f == to.outer) return; // nothing inside it is left
-    const bool last = f->bound == &to;
+    if (!f || f == to.outer) break; // nothing inside it is left
+    last = f->bound == &to;
     current_ = f->up ? f->up : f->bound->outer;
     if (f->holder) *f->holder = nullptr;
     f->self.destroy();
-    if (last) return;
   }
+  unwinding_ = false;
 }
 
 void task_run::ready(leaf& l, bool or_stop) noexcept {
@@ -91,7 +119,11 @@ void task_run::look_at_wait(bool mail) {
   }
   if (!leaf_) return;
   if (pending_) {
-    if (leaf_->abort() != aborted::succeeded) return; // refused: it ends by itself
+    if (const auto a = leaf_->abort(); a != aborted::succeeded) { // it ends by itself
+      for (auto* b = inner_; a == aborted::refused && b; b = b->shield ? nullptr : b->up)
+        b->refused |= b->cancelled;
+      return;
+    }
     leaf_ = nullptr;
     if (auto* b = std::exchange(leaf_of_, nullptr))
       finished(*b, false);

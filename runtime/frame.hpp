@@ -43,6 +43,8 @@ struct boundary {
   bool cancelled = false;
   bool shield = false;
   bool intercepts = false; // has work to do before a stop may pass further out
+  bool refused = false;    // after the cancel, a leaf inside could not be stopped
+  bool pending = false;    // it or something further out is cancelled, no shield in between
 
   boundary() = default;
   boundary(const boundary&) = delete;
@@ -55,13 +57,17 @@ struct boundary {
   /// after (the children of a nursery) is to stop too, even if the body is shielded for now.
   virtual void cancelled_from_outside() noexcept {}
 
+  /// When it cancels itself; time_point::max(): never.
+  virtual time_point deadline() const noexcept { return time_point::max(); }
+
   /// From the awaiter's await_suspend.
   void enter(task_run& r) noexcept;
   void leave() noexcept;
   /// Idempotent, level-triggered. Home thread.
   void cancel() noexcept;
   /// Something further out is cancelled, and no shield stands between.
-  bool pending_outside() const noexcept;
+  bool pending_outside() const noexcept { return !shield && up && up->pending; }
+  void set_shield(bool on) noexcept;
 
 protected:
   ~boundary() {
@@ -72,6 +78,7 @@ protected:
 enum class aborted : std::uint8_t {
   succeeded, // the operation is over; it will not resume its task
   refused,   // it cannot be stopped; it ends by itself and resumes its task then
+  told,      // the same, and who it waits for was told to hurry: a nursery's children
 };
 
 /// What a task waits for.
@@ -141,6 +148,11 @@ public:
       next_ = current_ = f.up;
     }
   }
+  /// The earliest deadline of the scopes around, up to the first shield; min(): cancelled.
+  time_point effective_deadline() const noexcept;
+  /// Frames are being taken down by a stop.
+  bool unwinding() const noexcept { return unwinding_; }
+
   /// The cancelled await: unwinds to the outermost cancelled boundary that no shield hides (Trio:
   /// of two cancelled scopes the outer one catches), or to the first on the way that intercepts.
   void stop() noexcept;
@@ -184,14 +196,15 @@ protected:
 
 private:
   friend struct boundary;
-  static bool pending_from(const boundary* innermost) noexcept;
-  void look() noexcept { pending_ = pending_from(inner_); }
+  void look() noexcept { pending_ = inner_ && inner_->pending; }
+  void look_at_all() noexcept; // a cancel or a shield changed
   void pass_on_cancel() noexcept;
   void unwind(boundary& to) noexcept;
 
   bool pending_ = false;
   bool done_stopped_ = false;
-  bool yielded_ = false;     // parked_ waits for nothing but its turn
+  bool yielded_ = false; // parked_ waits for nothing but its turn
+  bool unwinding_ = false;
   bool news_ = false;        // a boundary was cancelled since the last turn
   frame* next_ = nullptr;    // to be resumed
   frame* parked_ = nullptr;  // to be resumed in the next turn

@@ -83,7 +83,8 @@ public:
 
   /// Starts a temporary child that runs `f(args...)`, which returns task<>. The framework owns the
   /// callable and the arguments. Not a checkpoint; the child's first turn comes later.
-  /// Throws nursery_closed after the nursery's end or during its orderly stop.
+  /// Throws nursery_closed after the nursery's end or during its orderly stop; a child that ends by
+  /// that is cancelled, not failed. Throws std::logic_error on another thread than its loop's.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, child_spec>)
   child start(F&& f, A&&... args) {
@@ -102,7 +103,7 @@ public:
     return detail::start_ready_op<R>(*this, spec);
   }
 
-  /// Keeps a value alive until the last child has ended, and returns it.
+  /// Keeps a value alive until the last child has ended, and returns it. Destroyed newest first.
   template <class T> T& keep(T value) {
     auto* kept = new T(std::move(value));
     keep_box(kept, [](void* p) { delete static_cast<T*>(p); });
@@ -211,6 +212,7 @@ private:
   body_of<void> body_;
   std::exception_ptr unmade_;
   bool body_over_ = false;
+  bool told_ = false; // the body or the wait for the children was stopped
   std::optional<failure_group> failures_;
 };
 

@@ -1,20 +1,32 @@
 #include "runtime/run.hpp"
 
+#include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/watch.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
+#include <csignal>
+#include <mutex>
 #include <thread>
 
 namespace creche {
 
 namespace {
 
-// Line by line on standard error; a logger of its own, so that the program's stay as they are.
+// Line by line on standard error, and never waiting for it: these lines come from loops.
+class operator_sink final : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg& m) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(m, line);
+    internal::tell_operator({line.data(), line.size()}, 0);
+  }
+  void flush_() override {}
+};
+
+// A logger of its own, so that the program's stay as they are.
 spdlog::logger& log() {
-  static spdlog::logger l("creche", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  static spdlog::logger l("creche", std::make_shared<operator_sink>());
   return l;
 }
 
@@ -46,9 +58,7 @@ int run_result::exit_code() const noexcept {
 
 int run_result::finish() const {
   if (failures_) {
-    const auto text = failures_->to_text();
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
+    internal::tell_operator(failures_->to_text(), 2000);
   }
   if (hurried_) {
     std::signal(signal_, SIG_DFL);

@@ -58,8 +58,7 @@ struct child_record : detail::pooled {
   /// Somebody wants it cancelled; looked at before every message and at every checkpoint, so that
   /// nothing runs after a cancel, whichever thread it came from.
   std::atomic<bool> cancel_asked{false};
-  std::atomic<bool> waiters_lock{false};
-  detail::wait_ticket* waiters = nullptr;
+  detail::wait_list waits;
   nursery_actor* nursery = nullptr; // null once forgotten
   loop* nursery_home = nullptr;
   door* gate = nullptr;
@@ -80,7 +79,6 @@ struct child_record : detail::pooled {
   child_past& history();
   std::string name() const;
   std::string path() const; // any thread, while the child lives
-  void end_waits() noexcept;
 };
 
 /// From the public handle to what it stands for.

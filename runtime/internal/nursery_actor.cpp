@@ -14,6 +14,16 @@ namespace {
 
 const child_rules plain_rules{};
 
+bool was_refused(const std::exception_ptr& e) {
+  try {
+    std::rethrow_exception(e);
+  } catch (const nursery_closed&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 double any_random(void* system) { return static_cast<runtime_system*>(system)->random(); }
 
 } // namespace
@@ -54,6 +64,11 @@ nursery_statistics nursery_actor::statistics() const noexcept {
 
 // ---- starting
 
+void nursery_actor::must_be_home() const {
+  if (!home_.at_home())
+    throw std::logic_error("nursery::start was called from another thread than its loop's");
+}
+
 child_record* nursery_actor::make_record() {
   auto* r = new child_record;
   r->nursery = this;
@@ -85,11 +100,13 @@ child nursery_actor::add(child_record* r, child_actor* first, const child_rules&
 }
 
 child nursery_actor::start_call(const detail::call_ops& ops, void* call) {
+  must_be_home();
   auto* r = make_record();
   return add(r, make_task(home_, r, ops, call), plain_rules);
 }
 
 child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
+  must_be_home();
   if (!p) throw std::invalid_argument("start: the spec was used up");
   if (auto c = complaint(p->rules.backoff); !c.empty())
     throw std::invalid_argument(p->name + ": " + std::string(c));
@@ -115,6 +132,9 @@ void nursery_actor::start_body(const detail::call_ops& ops, void* call) {
 void nursery_actor::child_ended(child_actor& c) {
   auto& r = *c.record();
   auto h = c.ended_how();
+  if (h == how::failed && state_.current_phase() != nursery_state::phase::open &&
+      was_refused(c.error()))
+    h = how::cancelled; // by us: it wanted to start a sibling while we stop
   if (h != how::completed || r.plan || r.is_body) {
     auto f = h == how::failed ? std::optional(failure::from(c.error(), r.path(), where_))
              : h == how::killed
@@ -161,6 +181,10 @@ void nursery_actor::stop_children() {
   carry_out();
 }
 void nursery_actor::body_ended(how h, std::exception_ptr error) {
+  if (error && state_.current_phase() != nursery_state::phase::open && was_refused(error)) {
+    h = how::cancelled;
+    error = nullptr;
+  }
   if (error) body_failure_ = failure::from(error, path(), where_);
   if (body_ && body_->past && body_->past->last_failure) body_failure_ = body_->past->last_failure;
   state_.body_ended(h, home_.now(), todo_);
@@ -272,6 +296,8 @@ void nursery_actor::report_end(const nursery_state::command& c) {
 }
 
 void nursery_actor::forget(child_record& r) {
+  if (r.state.load(std::memory_order_relaxed) == child_state::waiting)
+    r.end.store(how::cancelled, std::memory_order_relaxed); // for its restart, which nobody wants
   const auto h = r.end.load(std::memory_order_relaxed);
   if (h == how::completed) ++completed_;
   if (h == how::cancelled) ++cancelled_;
@@ -284,7 +310,7 @@ void nursery_actor::forget(child_record& r) {
     r.nursery = nullptr;
   }
   r.state.store(child_state::ended, std::memory_order_release);
-  r.end_waits();
+  r.waits.end();
   r.drop();
 }
 
@@ -295,8 +321,8 @@ void nursery_actor::over(how h) {
     while (*at != this) at = &(*at)->next_of_task;
     *at = next_of_task;
   }
-  kept_.clear();
-  if (scope_) { // the scope takes the failures, then ends us
+  while (!kept_.empty()) kept_.pop_back(); // newest first, as locals
+  if (scope_) {                            // the scope takes the failures, then ends us
     auto* s = std::exchange(scope_, nullptr);
     return s->run_.ready(s->join_);
   }
@@ -358,6 +384,7 @@ nursery& nursery_scope::open() {
                                                             where_);
   join_.scope = this;
   enter(run_);
+  if (pending_outside()) actor_->cancel_all(); // children see it, even if the body shields itself
   return actor_->face();
 }
 
@@ -372,6 +399,7 @@ void nursery_scope::complete(bool stopped) {
     auto error = std::exchange(unmade_, nullptr);
     if (!stopped && body_) error = std::move(body_.get().error);
     body_.reset();
+    told_ = stopped || pending_outside();
     // a body without a checkpoint has not seen it; our own stop is no reason to hurry the children
     if (pending_outside()) actor_->cancel_all();
     run_.wait(join_, *this); // over() may come at once
@@ -381,11 +409,14 @@ void nursery_scope::complete(bool stopped) {
   close();
 }
 
+// Trio's rule: the end of the body is a checkpoint, and so is the wait for the children. A stop
+// that comes from further out goes on from here if it was seen there, or stopped a child.
 void nursery_scope::close() {
   if (auto f = actor_->take_failures(); !f.empty()) failures_.emplace(std::move(f));
+  const bool stopped = told_ || actor_->statistics().cancelled > 0;
   std::exchange(actor_, nullptr)->end({});
   leave();
-  if (!failures_ && run_.pending())
+  if (!failures_ && stopped && run_.pending())
     run_.stop();
   else
     run_.go_on(*this);
@@ -400,8 +431,11 @@ void nursery_scope::rethrow() {
 }
 
 aborted nursery_scope::join::abort() noexcept {
-  if (scope->pending_outside()) scope->actor_->cancel_all();
-  return aborted::refused; // the children end by themselves, soon
+  if (scope->pending_outside()) {
+    scope->told_ = true;
+    scope->actor_->cancel_all();
+  }
+  return aborted::told; // the children end by themselves, soon
 }
 
 } // namespace detail

@@ -85,6 +85,7 @@ protected:
 
 private:
   friend class detail::nursery_scope;
+  void must_be_home() const;
   void carry_out();
   void carry_out(const nursery_state::command& c);
   void launch(child_record& r, std::uint32_t incarnation);

@@ -53,6 +53,20 @@ double runtime_system::random() noexcept { // splitmix64
   return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
+void runtime_system::tell(const report& r) {
+  constexpr std::size_t most = 8;
+  if (r.then == nursery_state::verdict::escalated) {
+    std::lock_guard hold(telling_);
+    if (escalated_.size() < most) escalated_.push_back(r.why);
+  }
+  if (options_.on_report) options_.on_report(r);
+}
+
+std::vector<failure> runtime_system::escalated() {
+  std::lock_guard hold(telling_);
+  return escalated_;
+}
+
 void runtime_system::start() {
   drained_ = std::make_unique<std::barrier<>>(std::ptrdiff_t(loops_.size()));
   try {

@@ -37,9 +37,9 @@ public:
   loop& roomiest() noexcept; // any thread
   door& gate() noexcept { return *gate_; }
   double random() noexcept; // [0, 1); home thread of any loop
-  void tell(const report& r) const {
-    if (options_.on_report) options_.on_report(r);
-  }
+  void tell(const report& r);
+  /// The first failures that ended a nursery, the oldest first. Any thread.
+  std::vector<failure> escalated();
 
   /// Starts the threads of the loops.
   void start();
@@ -58,6 +58,8 @@ private:
   std::unique_ptr<std::barrier<>> drained_;
   std::vector<std::thread> threads_;
   std::mutex reading_; // one reader of the tree at a time
+  std::mutex telling_;
+  std::vector<failure> escalated_; // under telling_
   std::atomic<std::uint64_t> seed_;
 };
 

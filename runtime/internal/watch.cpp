@@ -1,12 +1,14 @@
 #include "runtime/internal/watch.hpp"
 
+#include "runtime/internal/standard_error.hpp"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <csignal>
 #include <system_error>
 
 namespace creche::internal {
@@ -20,9 +22,13 @@ constexpr auto stuck_after = std::chrono::seconds(1);
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
+void print(const std::string& text) { tell_operator(text, 500); }
+
+// A service does not die because nobody reads what it says, nor of a question that comes too late.
+void ignore_by_default(int signo) {
+  struct sigaction now{};
+  if (::sigaction(signo, nullptr, &now) == 0 && now.sa_handler == SIG_DFL)
+    std::signal(signo, SIG_IGN);
 }
 
 // The path of the node that keeps its loop busy, or "".
@@ -47,6 +53,8 @@ watch::watch(const run_options& o) : options_(o) {
     errno = e;
     fail("pthread_sigmask");
   }
+  ignore_by_default(SIGPIPE);
+  ignore_by_default(SIGUSR1); // blocked, it still comes to us
   signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signal_fd_ < 0) fail("signalfd");
 }
@@ -123,7 +131,9 @@ void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
     overran_ = true;
     return root.cancel();
   }
-  print("creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text());
+  auto text = "creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text();
+  for (auto& f : s.escalated()) text += "what began it: " + f.to_text() + "\n";
+  print(text);
   ::_exit(signal_ ? 128 + signal_ : 1);
 }
 

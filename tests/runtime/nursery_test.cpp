@@ -10,7 +10,7 @@ using namespace creche::testing;
 namespace {
 
 task<> sleep_long() { co_await sleep_for(1000h); }
-task<> fail_after(clock_duration d, const char* what) {
+task<> fail_later(clock_duration d, const char* what) {
   co_await sleep_for(d);
   throw std::runtime_error(what);
 }
@@ -129,7 +129,7 @@ TEST_CASE("T5 a child's failure cancels its siblings and the body, waits for the
           mark m(trace, c);
           co_await sleep_long();
         });
-      n.start(fail_after, 1s, "child");
+      n.start(fail_later, 1s, "child");
       mark m(trace, 'm');
       co_await sleep_long();
     };
@@ -238,7 +238,7 @@ TEST_CASE("failures nest: an inner group is the cause of the outer one's failure
     auto outer = [](nursery& n) -> task<> {
       n.start(child_spec("middle", []() -> task<> {
         auto inner = [](nursery& m) -> task<> {
-          m.start(child_spec("leaf", fail_after, 1s, "deep"));
+          m.start(child_spec("leaf", fail_later, 1s, "deep"));
           co_await sleep_long();
         };
         co_await with_nursery({.name = "inner"}, inner);
@@ -467,7 +467,7 @@ TEST_CASE("T6 a nursery's statistics count what happened to its children") {
     auto body = [](nursery& n) -> task<> {
       n.start([]() -> task<> { co_return; });
       auto c = n.start(sleep_long);
-      n.start(child_spec("ignored", fail_after, 0s, "x").ignore_failure());
+      n.start(child_spec("ignored", fail_later, 0s, "x").ignore_failure());
       co_await sleep_for(1s);
       c.cancel();
       co_await sleep_for(1s);

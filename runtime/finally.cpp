@@ -1,0 +1,48 @@
+#include "runtime/finally.hpp"
+
+#include "runtime/failure.hpp"
+
+namespace creche::detail {
+
+finally_base::finally_base(task_run& r, clock_duration limit, bool hidden) noexcept
+    : run_(r), limit_(limit), cleaning_(*this, hidden) {
+  intercepts = true;
+}
+
+void finally_base::complete(bool stopped) {
+  body_stopped_ = stopped;
+  if (stopped) drop_body();
+  leave(); // what is cancelled now is the clean-up's business, if it is not shielded
+  cleaning_.deadline_ = later(run_.now(), limit_);
+  cleaning_.open();
+  try {
+    cleanup_.begin(make_cleanup(), run_, cleaning_.as_boundary());
+  } catch (...) {
+    failed_ = std::current_exception();
+    run_.finished(cleaning_.as_boundary(), false);
+  }
+}
+
+void finally_base::cleaning::complete(bool stopped) { owner->cleaned(stopped); }
+
+void finally_base::cleaned(bool stopped) {
+  if (!stopped && cleanup_) failed_ = std::move(cleanup_.get().error);
+  cleanup_.reset();
+  cleaning_.close(stopped);
+  overran_ = stopped && cleaning_.cancel_called();
+  const bool failure = failed_ || overran_ || (!body_stopped_ && body_error());
+  if (!failure && (stopped || body_stopped_)) return run_.stop();
+  run_.go_on(*this);
+}
+
+void finally_base::check() const {
+  if (!failed_ && !overran_) return;
+  const auto why =
+      failed_ ? failed_
+              : std::make_exception_ptr(std::system_error(make_error_code(errc::cleanup_overran)));
+  const auto body = body_stopped_ ? nullptr : body_error();
+  if (!body) std::rethrow_exception(why);
+  throw failure_group({failure::from(why, "clean-up").because(failure::from(body, "body"))});
+}
+
+} // namespace creche::detail
