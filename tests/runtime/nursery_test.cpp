@@ -2,6 +2,7 @@
 #include "clean_run.hpp"
 
 #include <memory>
+#include <thread>
 #include <vector>
 
 using namespace creche;
@@ -552,5 +553,83 @@ TEST_CASE("10^5 children start and end in one nursery, and ids come round again"
     co_await sleep_for(1s);
     CHECK(n.live() == 0);
     CHECK(n.statistics().completed == 100'000);
+  });
+}
+
+TEST_CASE("what a nursery keeps dies newest first, after its children") {
+  std::string trace;
+  struct kept {
+    std::string* trace;
+    char letter;
+    kept(std::string& t, char c) : trace(&t), letter(c) {}
+    kept(kept&& o) noexcept : trace(std::exchange(o.trace, nullptr)), letter(o.letter) {}
+    ~kept() {
+      if (trace) *trace += letter;
+    }
+  };
+  run_clean([&](nursery& n) -> task<> {
+    n.keep(kept(trace, 'a'));
+    n.keep(kept(trace, 'b'));
+    n.start([&]() -> task<> {
+      mark m(trace, 'c');
+      co_await sleep_for(1s);
+    });
+    co_return;
+  });
+  CHECK(trace == "cba");
+}
+
+TEST_CASE("S3: a child that is cancelled while it waits for its restart ends as cancelled") {
+  run_clean([](nursery& n) -> task<> {
+    auto fails = []() -> task<> {
+      throw std::runtime_error("x");
+      co_return;
+    };
+    auto c = n.start(
+        child_spec("waits", fails).restart(restart::permanent).backoff({.first = 1h, .most = 1h}));
+    co_await sleep_for(1s);
+    CHECK(!c.ended());
+    c.cancel();
+    co_await c.wait();
+    CHECK(c.result()->kind == how::cancelled);
+    CHECK(n.statistics().cancelled == 1);
+  });
+}
+
+TEST_CASE(
+    "S7: a child that would start a sibling while its nursery stops is cancelled, not failed") {
+  run_clean([](nursery& n) -> task<> {
+    auto spawns = [&n]() -> task<> {
+      for (;;) {
+        auto wait = []() -> task<> { co_await sleep_for(10ms); };
+        co_await shielded(1h, wait);
+        n.start([]() -> task<> { co_return; });
+      }
+    };
+    auto slow = []() -> task<> {
+      auto wait = []() -> task<> { co_await sleep_for(100ms); };
+      co_await shielded(1h, wait);
+    };
+    n.start(child_spec("spawns", spawns));
+    co_await sleep_for(1ms);
+    n.start(child_spec("slow", slow));
+    interrupt();
+    co_await sleep_for(1h);
+  });
+}
+
+TEST_CASE("a nursery's start refuses another thread, and a used-up spec says so") {
+  run_clean([](nursery& n) -> task<> {
+    std::thread([&n] {
+      CHECK_THROWS_AS(n.start([]() -> task<> { co_return; }), std::logic_error);
+    }).join();
+    auto nothing_to_do = []() -> task<> { co_return; };
+    child_spec spec("once", nothing_to_do);
+    CHECK(spec.name() == "once");
+    n.start(std::move(spec));
+    CHECK(!spec);
+    CHECK(spec.name() == "");
+    CHECK_THROWS_AS(std::move(spec).significant(), std::logic_error);
+    co_return;
   });
 }

@@ -105,6 +105,24 @@ TEST_CASE("process: blocks its loops" * doctest::skip()) {
               co_await sleep_for_ever();
             }).finish());
 }
+TEST_CASE("process: fails and does not end in time" * doctest::skip()) {
+  run({.loops = 1, .cancel = std::chrono::milliseconds(50)}, [](nursery& n) -> task<> {
+    n.start(child_spec(new tardy_plan(true)));
+    co_await sleep_for(1ms);
+    throw std::runtime_error("the important reason");
+  });
+}
+TEST_CASE("process: says much" * doctest::skip()) {
+  std::exit(run({.loops = 1}, [](nursery& n) -> task<> {
+              auto fails = []() -> task<> {
+                throw std::runtime_error(std::string(900, 'x'));
+                co_return;
+              };
+              for (int i = 0; i < 1000; ++i) n.start(child_spec("one", fails).ignore_failure());
+              say("ready\n");
+              co_await sleep_for_ever();
+            }).finish());
+}
 TEST_CASE("process: fails" * doctest::skip()) {
   std::exit(run({.name = "app", .loops = 1}, [](nursery& n) -> task<> {
               n.start(child_spec("worker",
@@ -150,10 +168,11 @@ public:
     }
     close_in();
     ::close(out_);
-    ::close(err_);
+    if (err_ >= 0) ::close(err_);
   }
 
   void send(int signal) { ::kill(pid_, signal); }
+  void close_err() { ::close(std::exchange(err_, -1)); }
   void close_in() {
     if (in_ >= 0) ::close(std::exchange(in_, -1));
   }
@@ -263,6 +282,28 @@ TEST_CASE(
   p.close_in(); // the handlers go on
   p.send(SIGINT);
   CHECK(p.wait() == 0);
+}
+
+TEST_CASE("T5: a tree that fails and does not end in time tells what began it") {
+  process p("fails and does not end in time");
+  REQUIRE(p.says("ready\n"));
+  CHECK(p.wait() == 1);
+  CHECK(p.complaints().find("what began it: app/main: the important reason") != std::string::npos);
+}
+
+TEST_CASE("T9: a program whose standard error nobody reads, or that is closed, still obeys") {
+  process p("says much"); // more than a pipe holds
+  REQUIRE(p.says("ready\n"));
+  for (int i = 0; i < 50; ++i) p.send(SIGUSR1);
+  p.send(SIGINT);
+  CHECK(p.wait() == 0);
+
+  process q("sleeps");
+  REQUIRE(q.says("ready\n"));
+  q.close_err();
+  q.send(SIGUSR1);
+  q.send(SIGINT);
+  CHECK(q.wait() == 0);
 }
 
 TEST_CASE("a program that fails prints the chain of failures and exits with 1") {

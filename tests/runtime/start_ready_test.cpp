@@ -255,3 +255,25 @@ TEST_CASE("S5 a slow start does not hold up the siblings") {
   });
   CHECK(trace == "fsr");
 }
+
+TEST_CASE("T.nursery_start: a failure before ready wins over the stop of its starter") {
+  run_clean([](nursery&) -> task<> {
+    auto body = [](nursery& n) -> task<> {
+      auto fails = [](ready<int>) -> task<> {
+        auto wait = []() -> task<> { co_await sleep_for(2s); };
+        co_await shielded(1h, wait);
+        throw std::runtime_error("the real failure");
+      };
+      child_spec spec("late", fails);
+      co_await n.start_ready<int>(spec);
+    };
+    auto in_time = [&]() -> task<> { co_await with_nursery(body); };
+    bool seen = false;
+    try {
+      co_await move_on_after(1s, in_time);
+    } catch (const failure_group& g) {
+      seen = g.find<std::runtime_error>() != nullptr;
+    }
+    CHECK(seen);
+  });
+}

@@ -23,7 +23,7 @@ import trio
 import trio.testing
 
 LEAVES = ["sleep", "sleep", "raise", "cleanup"]
-NODES = ["sleep", "raise", "cancel_nursery", "cleanup", "seq", "nursery", "nursery", "scope", "scope"]
+NODES = ["sleep", "raise", "cancel_nursery", "cleanup", "seq"] + 2 * ["nursery", "scope"]
 
 
 class Boom(Exception):
