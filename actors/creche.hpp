@@ -15,6 +15,7 @@
 #include "runtime/scope.hpp"
 #include "runtime/slice.hpp"
 #include "runtime/task.hpp"
+#include "runtime/task_local.hpp"
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"
 #include "runtime/when.hpp"

@@ -26,22 +26,33 @@ std::optional<outcome> child::result() const {
   if (!record_ || !ended()) return std::nullopt;
   outcome o{record_->end.load(std::memory_order_relaxed), std::nullopt};
   if (is_failure(o.kind) && record_->past) o.why = record_->past->last_failure;
+  if (o.kind == how::cancelled && record_->past) o.why = record_->past->cancel_reason;
   return o;
 }
 std::uint32_t child::restarts() const noexcept {
   return record_ ? record_->restarts.load(std::memory_order_relaxed) : 0;
 }
-void child::cancel() const noexcept {
+void child::cancel(std::string_view reason, std::source_location where) const noexcept {
   if (ended()) return;
   auto* r = record_;
   if (r->nursery_home->at_home()) {
-    if (r->nursery) r->nursery->cancel_child(*r);
+    if (r->nursery) r->nursery->cancel_child(*r, reason, where);
     return;
   }
   r->cancel_asked.store(true, std::memory_order_relaxed); // at once, whatever its mailbox holds
-  r->gate->post(*r->nursery_home, [keep = *this] {
-    if (auto* c = keep.record_; c->nursery) c->nursery->cancel_child(*c);
+  r->gate->post(*r->nursery_home, [keep = *this, text = std::string(reason), where] {
+    if (auto* c = keep.record_; c->nursery) c->nursery->cancel_child(*c, text, where);
   });
+}
+
+task<receipt> child::cancel_and_wait(std::string reason, std::source_location where) const {
+  const child self(*this);
+  const bool late = self.ended();
+  if (!late) self.cancel(reason, where);
+  co_await self.wait();
+  if (late) co_return receipt::already_done;
+  if (self.result()->kind != how::cancelled) co_return receipt::completed_first;
+  co_return self.record_->refused ? receipt::refused : receipt::cancelled;
 }
 
 detail::wait_op child::wait() const& noexcept {

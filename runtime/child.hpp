@@ -24,7 +24,8 @@ struct child_access;
 struct child_record;
 } // namespace internal
 
-/// How a child, a body or a run ended; `why` is set for `failed` and `killed`.
+/// How a child, a body or a run ended; `why` is set for `failed` and `killed`, and for `cancelled`
+/// if somebody gave a reason.
 struct outcome {
   how kind = how::completed;
   std::optional<failure> why;
@@ -216,8 +217,15 @@ public:
   /// How it ended, for good; nullopt while it lives or waits for a restart.
   std::optional<outcome> result() const;
   std::uint32_t restarts() const noexcept;
-  /// Asks its nursery to cancel it. Idempotent; overtakes all data; nothing if it has ended.
-  void cancel() const noexcept;
+  /// Asks its nursery to cancel it. Idempotent; overtakes all data; nothing if it has ended. The
+  /// first reason is what its result tells, later ones are causes of it.
+  void cancel(std::string_view reason = {},
+              std::source_location where = std::source_location::current()) const noexcept;
+  /// The same, and waits for the end; says what came of it. Of a handle with a name. Checkpoint; if
+  /// it is stopped while it waits, the cancel stands.
+  [[nodiscard]] task<receipt>
+  cancel_and_wait(std::string reason = {},
+                  std::source_location where = std::source_location::current()) const;
 
   /// Waits for the end of the logical child; returns nothing and never counts as catching its
   /// failure. Checkpoint.

@@ -7,6 +7,7 @@
 
 #include "runtime/shared.hpp"
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <source_location>
@@ -37,7 +38,8 @@ public:
   std::string_view what() const noexcept;
   /// The child that failed, as in "app/worker".
   std::string_view path() const noexcept;
-  /// Where the child was started or the scope opened.
+  /// The await in the child's own function that it came out of; where its nursery was opened, if it
+  /// never awaited anything.
   const std::source_location& where() const noexcept;
   std::span<const failure> causes() const noexcept;
   /// The exception it was made from, or null.
@@ -127,6 +129,10 @@ enum class errc {
   cancelled,        ///< it was told to stop; only in what tells why something ended
 };
 std::error_code make_error_code(errc e) noexcept;
+
+/// Failures in this process that had nobody to go to, not even a nursery: each was printed on
+/// standard error. Any thread.
+std::uint64_t unreceived_failures() noexcept;
 
 /// Thrown by nursery::start after the nursery's end.
 class nursery_closed final : public std::system_error {

@@ -14,6 +14,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <source_location>
 #include <utility>
 
 namespace creche {
@@ -33,6 +34,7 @@ struct frame : pooled {
   frame** holder = nullptr;  // where the owner keeps it: cleared when the unwinder frees it
   std::coroutine_handle<> self;
   std::exception_ptr error;
+  std::source_location at; // its last await
 };
 
 /// Where a stop lands: a cancel scope, a nursery, the task itself.
@@ -150,8 +152,9 @@ public:
   }
   /// The earliest deadline of the scopes around, up to the first shield; min(): cancelled.
   time_point effective_deadline() const noexcept;
-  /// Frames are being taken down by a stop.
-  bool unwinding() const noexcept { return unwinding_; }
+  /// A task was destroyed that nobody had awaited: unless a stop takes everything down, that is a
+  /// failure of this one.
+  void lost_a_task() noexcept { lost_ |= !unwinding_; }
 
   /// The cancelled await: unwinds to the outermost cancelled boundary that no shield hides (Trio:
   /// of two cancelled scopes the outer one catches), or to the first on the way that intercepts.
@@ -192,6 +195,7 @@ protected:
   void step();
 
   std::int32_t credits_ = 0;
+  bool lost_ = false;
   const std::atomic<bool>* asked_ = nullptr; // somebody, on some thread, cancelled the whole task
 
 private:

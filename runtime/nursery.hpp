@@ -14,6 +14,7 @@ namespace creche {
 
 namespace internal {
 class nursery_actor;
+struct nursery_link;
 class task_actor;
 } // namespace internal
 
@@ -110,10 +111,21 @@ public:
     return *kept;
   }
 
-  /// Cancels the body and all children, at once. Idempotent.
-  void cancel() noexcept;
+  /// Waits for the end of a child of this nursery and gives its outcome. While somebody monitors it
+  /// the child's failure is received: it is reported, and ends nothing (nothing else counts as
+  /// catching; a restart policy is carried out first). Checkpoint.
+  [[nodiscard]] task<outcome> monitor(child c);
+
+  /// Cancels the body and all children, at once. Idempotent; the reason is what the results of
+  /// cancelled children tell.
+  void cancel(std::string_view reason = {},
+              std::source_location where = std::source_location::current()) noexcept;
   /// The orderly stop: the body, then the children, newest first, each after the one before.
   void stop() noexcept;
+
+  class handle;
+  /// For others, on any loop or thread; stays valid after the nursery's end.
+  handle remote();
 
   std::string path() const;
   std::size_t live() const noexcept;
@@ -126,6 +138,40 @@ private:
   child start_call(const detail::call_ops& ops, void* call);
   void keep_box(void* value, void (*destroy)(void*)); // takes it over, also when it throws
   internal::nursery_actor& actor_;
+};
+
+/// A nursery as others know it: copyable, weak, any thread.
+class nursery::handle {
+public:
+  handle() noexcept = default;
+  handle(const handle& o) noexcept;
+  handle(handle&& o) noexcept : link_(std::exchange(o.link_, nullptr)) {}
+  handle& operator=(handle o) noexcept {
+    std::swap(link_, o.link_);
+    return *this;
+  }
+  ~handle();
+
+  /// Has the nursery start a child, on its own loop; comes back at once. If the nursery is closed
+  /// or gone by then, the child has ended as cancelled: "nursery closed". The callable and its
+  /// arguments are moved to that loop and die there, or here if the whole system is gone.
+  child start(child_spec spec) const;
+  template <class F, class... A>
+    requires(!std::is_same_v<std::decay_t<F>, child_spec>)
+  child start(F&& f, A&&... args) const {
+    return start(child_spec("", std::decay_t<F>(std::forward<F>(f)),
+                            std::decay_t<A>(std::forward<A>(args))...));
+  }
+  void cancel(std::string_view reason = {},
+              std::source_location where = std::source_location::current()) const;
+  void stop() const;
+  /// It has ended. False says nothing about the next moment.
+  bool ended() const noexcept;
+
+private:
+  friend class nursery;
+  explicit handle(internal::nursery_link* l) noexcept : link_(l) {} // takes over one reference
+  internal::nursery_link* link_ = nullptr;
 };
 
 namespace detail {

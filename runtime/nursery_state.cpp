@@ -58,7 +58,7 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
 }
 
 void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time_point now,
-                          commands& out) {
+                          commands& out, bool observed) {
   auto* r = find(child);
   if (is_stale(!r || r->incarnation != incarnation || r->phase == child_phase::waiting)) return;
   const bool asked = r->phase != child_phase::running;
@@ -70,7 +70,7 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
   const bool wanted = phase_ == phase::open && !asked && restarts_after(r->rules->restart, h);
   if (wanted && restart(child, *r, h, now, out)) return;
 
-  const bool ignored = r->rules->ignore_failure;
+  const bool ignored = observed || r->rules->ignore_failure;
   const bool escalates = (is_failure(h) || wanted) && !ignored;
   if (is_failure(h) || wanted)
     report(child, r, h,

@@ -144,8 +144,10 @@ public:
   /// A new child, the newest; nullopt when the nursery is closed. `rules` must outlive the child.
   [[nodiscard]] std::optional<child_id> add(const child_rules& rules, commands& out);
 
-  /// An incarnation of a child ended (or could not be launched).
-  void ended(child_id child, std::uint32_t incarnation, how h, time_point now, commands& out);
+  /// An incarnation of a child ended (or could not be launched). `observed`: somebody monitors the
+  /// child; with no restart left its failure is ignored, as by ignore_failure.
+  void ended(child_id child, std::uint32_t incarnation, how h, time_point now, commands& out,
+             bool observed = false);
 
   /// The timer went off that was set for a child in this incarnation.
   void due(child_id child, std::uint32_t incarnation, time_point now, commands& out);

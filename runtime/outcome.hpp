@@ -30,4 +30,24 @@ constexpr std::string_view to_text(how h) noexcept {
   return "unknown";
 }
 
+/// What came of a cancel. Every cancel that is waited for answers with exactly one.
+enum class receipt : std::uint8_t {
+  cancelled,       ///< It was stopped.
+  completed_first, ///< It had its result before the stop could take effect, or failed.
+  refused,      ///< What it waited for could not be stopped: it ended by itself, then it stopped.
+  abandoned,    ///< It was given up: it lives on without an owner until it ends.
+  already_done, ///< It had ended before the cancel came.
+};
+
+constexpr std::string_view to_text(receipt r) noexcept {
+  switch (r) {
+  case receipt::cancelled: return "cancelled";
+  case receipt::completed_first: return "completed first";
+  case receipt::refused: return "refused";
+  case receipt::abandoned: return "abandoned";
+  case receipt::already_done: return "already done";
+  }
+  return "unknown";
+}
+
 } // namespace creche

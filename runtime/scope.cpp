@@ -10,17 +10,6 @@
 
 namespace creche {
 
-std::string_view to_text(receipt r) noexcept {
-  switch (r) {
-  case receipt::cancelled: return "cancelled";
-  case receipt::completed_first: return "completed first";
-  case receipt::refused: return "refused";
-  case receipt::abandoned: return "abandoned";
-  case receipt::already_done: return "already done";
-  }
-  return "?";
-}
-
 // What a scope and its handles share. `scope` and its end belong to the home loop.
 struct detail::scope_state {
   std::atomic<std::uint32_t> refs{1}; // the scope's

@@ -6,7 +6,7 @@
 // A scope belongs to its task and that task's loop; a cancel_scope::handle may go anywhere.
 #pragma once
 
-#include "runtime/function.hpp"
+#include "runtime/outcome.hpp"
 #include "runtime/task.hpp"
 #include "runtime/waiting.hpp"
 #include "runtime/wheel.hpp"
@@ -26,16 +26,6 @@ struct cancel_reason {
   std::string what;
   std::source_location where;
 };
-
-/// What came of a cancel. Every cancel that is waited for answers with exactly one.
-enum class receipt : std::uint8_t {
-  cancelled,       ///< It was stopped.
-  completed_first, ///< It had its result before the stop could take effect, or failed.
-  refused,      ///< What it waited for could not be stopped: it ended by itself, then it stopped.
-  abandoned,    ///< It was given up: it lives on without an owner until it ends.
-  already_done, ///< It had ended before the cancel came.
-};
-std::string_view to_text(receipt r) noexcept;
 
 namespace detail {
 struct scope_state;

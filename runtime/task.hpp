@@ -26,6 +26,7 @@ template <class A>
 concept awaitable_in_task = requires(A&& a, task_run& r) { std::forward<A>(a).bind(r); };
 
 [[noreturn]] void fail_empty_task();
+void drop_unawaited(frame& f) noexcept;
 
 /// What every task's promise does, whatever its value.
 struct promise : frame {
@@ -42,11 +43,13 @@ struct promise : frame {
   final_awaiter final_suspend() noexcept { return {}; }
   void unhandled_exception() noexcept { error = std::current_exception(); }
 
-  template <class A> auto await_transform(A&& a) {
+  template <class A>
+  auto await_transform(A&& a, std::source_location where = std::source_location::current()) {
     static_assert(!is_task<std::remove_cvref_t<A>> || !std::is_lvalue_reference_v<A>,
                   "a task is awaited once, as an rvalue: co_await std::move(t)");
     static_assert(awaitable_in_task<A>, "not an awaitable of creche: a task awaits tasks and what "
                                         "creche's functions return");
+    at = where;
     return std::forward<A>(a).bind(*run);
   }
 };
@@ -85,8 +88,10 @@ public:
 
   task(task&& o) noexcept : frame_(std::exchange(o.frame_, nullptr)) {}
   task& operator=(task&&) = delete;
+  /// One that nobody awaited or started makes the task that drops it fail (errc::never_awaited),
+  /// unless an exception or a stop is the reason.
   ~task() {
-    if (frame_) frame_->self.destroy();
+    if (frame_) detail::drop_unawaited(*frame_);
   }
 
   /// False once it was moved from or awaited.

@@ -23,6 +23,7 @@ void child_record::drop() noexcept {
       refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   if (gate) gate->drop();
+  detail::binding::drop(bindings);
   delete this;
 }
 
@@ -38,8 +39,19 @@ child_past& child_record::history() {
   return *past;
 }
 
+void child_record::add_reason(std::string_view reason, std::source_location where) {
+  if (reason.empty()) return;
+  constexpr std::size_t most = 16;
+  auto& why = history().cancel_reason;
+  failure f(errc::cancelled, std::string(reason), path(), where);
+  if (!why)
+    why = std::move(f);
+  else if (why->causes().size() < most)
+    why = why->because(std::move(f));
+}
+
 std::string child_record::name() const {
-  if (plan) return plan->name;
+  if (plan && !plan->name.empty()) return plan->name;
   if (!label.empty()) return std::string(label) + (numbered ? std::to_string(ordinal) : "");
   return is_body ? "main" : "#" + std::to_string(ordinal);
 }

@@ -8,9 +8,11 @@
 
 #include "runtime/child.hpp"
 #include "runtime/internal/resident.hpp"
+#include "runtime/task_local.hpp"
 
 #include <atomic>
 #include <mutex>
+#include <source_location>
 
 namespace creche::internal {
 
@@ -46,6 +48,7 @@ struct child_past : timer, detail::pooled {
   child_record* record = nullptr;
   std::uint32_t incarnation = 0; // that the timer was set in
   std::optional<failure> last_failure;
+  std::optional<failure> cancel_reason; // the first, because of the later ones
   time_point next_launch{};
 };
 
@@ -66,17 +69,21 @@ struct child_record : detail::pooled {
   child_actor* actor = nullptr; // the present incarnation, or null
   std::unique_ptr<detail::plan> plan;
   std::unique_ptr<child_past> past;
-  detail::ready_slot* slot = nullptr; // somebody waits in start_ready
-  std::string_view label;             // static text; empty: the plan's name, or a number
+  detail::ready_slot* slot = nullptr;  // somebody waits in start_ready
+  detail::binding* bindings = nullptr; // of task_locals; home thread of the child
+  std::string_view label;              // static text; empty: the plan's name, or a number
   std::uint64_t ordinal = 0;
   nursery_state::child_id id = nursery_state::none;
   std::uint32_t incarnation = 0;
+  std::uint16_t observers = 0; // who monitors it
+  bool refused = false;        // it was stopped only when what it waited for had ended by itself
   bool is_body = false;
   bool numbered = false; // the label is followed by the ordinal
 
   void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
   void drop() noexcept;
   child_past& history();
+  void add_reason(std::string_view reason, std::source_location where);
   std::string name() const;
   std::string path() const; // any thread, while the child lives
 };
@@ -102,6 +109,8 @@ public:
 
   how ended_how() const noexcept { return how_; }
   const std::exception_ptr& error() const noexcept { return error_; }
+  /// Where the error came out of; line 0: not known.
+  const std::source_location& failed_at() const noexcept { return failed_at_; }
 
   /// What CAF code knows this incarnation by. Home loop of the nursery.
   virtual caf::actor as_caf() { return handle(); }
@@ -127,6 +136,7 @@ protected:
   void finish(how h, std::exception_ptr error = nullptr);
   void let_go() override;
   bool killed_ = false;
+  std::source_location failed_at_;
 
 private:
   struct ended_letter : letter {

@@ -40,7 +40,25 @@ nursery_actor::nursery_actor(caf::actor_config& cfg, const nursery_options& o, t
   next_of_task = std::exchange(owner_->nurseries, this);
 }
 
+nursery_link::nursery_link(nursery_actor& a, loop& l)
+    : actor(&a), home(&l), gate(&l.owner->gate()) {
+  gate->hold();
+}
+nursery_link* nursery_actor::link() {
+  must_be_home();
+  if (!link_) {
+    link_ = new nursery_link(*this, home_);
+    link_->over.store(dead_, std::memory_order_relaxed);
+  }
+  link_->hold();
+  return link_;
+}
+
 nursery_actor::~nursery_actor() {
+  if (link_) { // asked for after the end
+    link_->actor = nullptr;
+    link_->drop();
+  }
   for (auto* r : table_)
     if (r) r->drop();
   if (body_) body_->drop();
@@ -69,12 +87,18 @@ void nursery_actor::must_be_home() const {
     throw std::logic_error("nursery::start was called from another thread than its loop's");
 }
 
-child_record* nursery_actor::make_record() {
+child_record* nursery_actor::make_record(loop& home) {
   auto* r = new child_record;
-  r->nursery = this;
-  r->nursery_home = r->place = &home_;
-  r->gate = &home_.owner->gate();
+  r->nursery_home = r->place = &home;
+  r->gate = &home.owner->gate();
   r->gate->hold();
+  r->bindings = detail::current_bindings();
+  detail::binding::hold(r->bindings);
+  return r;
+}
+child_record* nursery_actor::make_record() {
+  auto* r = make_record(home_);
+  r->nursery = this;
   r->ordinal = ++ordinal_;
   return r;
 }
@@ -105,18 +129,30 @@ child nursery_actor::start_call(const detail::call_ops& ops, void* call) {
   return add(r, make_task(home_, r, ops, call), plain_rules);
 }
 
-child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
-  must_be_home();
+void check(const detail::plan* p) {
   if (!p) throw std::invalid_argument("start: the spec was used up");
   if (auto c = complaint(p->rules.backoff); !c.empty())
     throw std::invalid_argument(p->name + ": " + std::string(c));
   if (p->rules.stop_within < clock_duration::zero())
     throw std::invalid_argument(p->name + ": stop_within is negative");
+}
+
+child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
+  must_be_home();
+  check(p.get());
   auto* r = make_record();
-  if (p->where == placement::any_loop) r->place = &home_.owner->roomiest();
   r->plan = std::move(p);
   r->slot = slot;
   if (slot) slot->record = r;
+  return start(r);
+}
+
+child nursery_actor::start(child_record* r) {
+  if (!r->nursery) { // it was made far from here
+    r->nursery = this;
+    r->ordinal = ++ordinal_;
+  }
+  if (r->plan->where == placement::any_loop) r->place = &home_.owner->roomiest();
   return add(r, nullptr, r->plan->rules);
 }
 
@@ -136,7 +172,8 @@ void nursery_actor::child_ended(child_actor& c) {
       was_refused(c.error()))
     h = how::cancelled; // by us: it wanted to start a sibling while we stop
   if (h != how::completed || r.plan || r.is_body) {
-    auto f = h == how::failed ? std::optional(failure::from(c.error(), r.path(), where_))
+    const auto& at = c.failed_at().line() ? c.failed_at() : where_;
+    auto f = h == how::failed ? std::optional(failure::from(c.error(), r.path(), at))
              : h == how::killed
                  ? std::optional(failure(errc::killed, "killed from outside", r.path(), where_))
                  : std::nullopt;
@@ -152,7 +189,8 @@ void nursery_actor::child_ended(child_actor& c) {
       r.slot->failed(r, h);
       h = how::cancelled;
     }
-    state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo_);
+    state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo_,
+                 r.observers > 0);
     carry_out();
   }
   intrusive_ptr_release(c.ctrl()); // what a reader of the tree saw of it is out of the table now
@@ -162,14 +200,21 @@ void nursery_actor::child_due(child_record& r, std::uint32_t incarnation) {
   state_.due(r.id, incarnation, home_.now(), todo_);
   carry_out();
 }
-void nursery_actor::cancel_child(child_record& r) {
+void nursery_actor::cancel_child(child_record& r, std::string_view reason,
+                                 std::source_location where) {
   if (r.nursery != this || r.is_body) return;
+  r.add_reason(reason, where);
   state_.cancel_child(r.id, todo_);
   carry_out();
 }
 void nursery_actor::cancel_all() {
   state_.cancel(todo_);
   carry_out();
+}
+void nursery_actor::cancel_all(std::string_view reason, std::source_location where) {
+  if (!reason.empty() && !cancel_reason_)
+    cancel_reason_ = failure(errc::cancelled, std::string(reason), path(), where);
+  cancel_all();
 }
 void nursery_actor::stop_all() {
   state_.stop(home_.now(), todo_);
@@ -273,7 +318,7 @@ void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
         r.slot->failed(r, h);
         h = how::cancelled;
       }
-      return state_.ended(r.id, incarnation, h, home_.now(), todo_);
+      return state_.ended(r.id, incarnation, h, home_.now(), todo_, r.observers > 0);
     }
   }
   r.actor->order_start();
@@ -300,7 +345,11 @@ void nursery_actor::forget(child_record& r) {
     r.end.store(how::cancelled, std::memory_order_relaxed); // for its restart, which nobody wants
   const auto h = r.end.load(std::memory_order_relaxed);
   if (h == how::completed) ++completed_;
-  if (h == how::cancelled) ++cancelled_;
+  if (h == how::cancelled) {
+    ++cancelled_;
+    if (cancel_reason_ && !(r.past && r.past->cancel_reason))
+      r.history().cancel_reason = cancel_reason_;
+  }
   if (r.past) home_.disarm(*r.past);
   if (r.plan) r.plan->let_go();
   on_forget(r);
@@ -320,6 +369,11 @@ void nursery_actor::over(how h) {
     auto** at = &owner_->nurseries;
     while (*at != this) at = &(*at)->next_of_task;
     *at = next_of_task;
+  }
+  if (auto* l = std::exchange(link_, nullptr)) {
+    l->actor = nullptr;
+    l->over.store(true, std::memory_order_release);
+    l->drop();
   }
   while (!kept_.empty()) kept_.pop_back(); // newest first, as locals
   if (scope_) {                            // the scope takes the failures, then ends us
@@ -365,11 +419,112 @@ child nursery::start_call(const detail::call_ops& ops, void* call) {
 void nursery::keep_box(void* value, void (*destroy)(void*)) {
   actor_.keep(std::shared_ptr<void>(value, destroy));
 }
-void nursery::cancel() noexcept { actor_.cancel_all(); }
+void nursery::cancel(std::string_view reason, std::source_location where) noexcept {
+  actor_.cancel_all(reason, where);
+}
 void nursery::stop() noexcept { actor_.stop_all(); }
 std::string nursery::path() const { return actor_.path(); }
 std::size_t nursery::live() const noexcept { return actor_.state().live(); }
 nursery_statistics nursery::statistics() const noexcept { return actor_.statistics(); }
+
+task<outcome> nursery::monitor(child c) {
+  actor_.must_be_home();
+  auto* r = internal::child_access::record(c);
+  if (!r || (!c.ended() && r->nursery != &actor_))
+    throw std::invalid_argument("monitor: not a child of this nursery");
+  struct observer {
+    std::uint16_t& count;
+    explicit observer(std::uint16_t& n) noexcept : count(n) { ++count; }
+    observer(const observer&) = delete;
+    ~observer() { --count; }
+  } here(r->observers);
+  co_await c.wait();
+  co_return *c.result();
+}
+
+// ---- from elsewhere
+
+nursery::handle nursery::remote() { return handle(actor_.link()); }
+
+nursery::handle::handle(const handle& o) noexcept : link_(o.link_) {
+  if (link_) link_->hold();
+}
+nursery::handle::~handle() {
+  if (link_) link_->drop();
+}
+bool nursery::handle::ended() const noexcept {
+  return !link_ || link_->over.load(std::memory_order_acquire);
+}
+
+namespace {
+
+// A start on its way to the nursery's loop. If it never gets there it is refused where it dies.
+class start_order {
+public:
+  explicit start_order(internal::child_record* r) noexcept : record_(r) {} // takes over a reference
+  start_order(start_order&& o) noexcept : record_(std::exchange(o.record_, nullptr)) {}
+  ~start_order() {
+    if (record_) refuse();
+  }
+  void carry_out(internal::nursery_actor* n) {
+    if (!n) return;
+    auto* r = std::exchange(record_, nullptr);
+    r->hold();
+    try {
+      n->start(r);
+      r->drop();
+    } catch (const nursery_closed&) {
+      record_ = r;
+    }
+  }
+
+private:
+  void refuse() noexcept {
+    auto* r = std::exchange(record_, nullptr);
+    r->nursery = nullptr;
+    r->plan->let_go();
+    r->add_reason("nursery closed", std::source_location());
+    r->end.store(how::cancelled, std::memory_order_relaxed);
+    r->state.store(internal::child_state::ended, std::memory_order_release);
+    r->waits.end();
+    r->drop();
+  }
+  internal::child_record* record_;
+};
+
+} // namespace
+
+child nursery::handle::start(child_spec spec) const {
+  if (!link_) throw std::invalid_argument("start: an empty handle of a nursery");
+  std::unique_ptr<detail::plan> p(spec.release());
+  internal::check(p.get());
+  auto* r = internal::nursery_actor::make_record(*link_->home);
+  r->plan = std::move(p);
+  r->hold();
+  child c(r);
+  start_order order(r);
+  if (link_->home->at_home())
+    order.carry_out(link_->actor);
+  else
+    link_->gate->post(*link_->home, [keep = *this, o = std::move(order)]() mutable {
+      o.carry_out(keep.link_->actor);
+    });
+  return c;
+}
+void nursery::handle::cancel(std::string_view reason, std::source_location where) const {
+  if (ended()) return;
+  if (link_->home->at_home()) return link_->actor->cancel_all(reason, where);
+  link_->gate->post(*link_->home, [keep = *this, text = std::string(reason), where] {
+    if (auto* a = keep.link_->actor) a->cancel_all(text, where);
+  });
+}
+void nursery::handle::stop() const {
+  if (ended()) return;
+  if (link_->home->at_home()) return link_->actor->stop_all();
+  link_->gate->post(*link_->home, [keep = *this] {
+    if (auto* a = keep.link_->actor) a->stop_all();
+  });
+}
 
 namespace detail {
 

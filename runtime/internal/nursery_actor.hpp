@@ -14,6 +14,22 @@ namespace creche::internal {
 
 class task_actor;
 
+/// What a nursery and its handles share; `actor` belongs to the home loop.
+struct nursery_link {
+  std::atomic<std::uint32_t> refs{1}; // the nursery's
+  std::atomic<bool> over{false};
+  nursery_actor* actor;
+  loop* home;
+  door* gate;
+
+  nursery_link(nursery_actor& a, loop& l);
+  ~nursery_link() { gate->drop(); }
+  void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+};
+
 /// What a nursery tells the log about an ended child.
 struct report {
   const failure& why;
@@ -39,16 +55,27 @@ public:
   nursery_statistics statistics() const noexcept;
   const nursery_state& state() const noexcept { return state_; }
 
+  /// For a nursery that is not at hand. Any thread.
+  static child_record* make_record(loop& home);
+  /// Throws std::logic_error on another thread than our loop's.
+  void must_be_home() const;
+
   // ---- events; home thread
   child start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot = nullptr);
+  /// A record made by make_record, with its plan. Throws nursery_closed, and drops it.
+  child start(child_record* r);
+  /// For handles; made when first asked for. The caller's reference.
+  nursery_link* link();
   child start_call(const detail::call_ops& ops, void* call);
   /// The root's body, a task of its own on our loop.
   void start_body(const detail::call_ops& ops, void* call);
   void child_ended(child_actor& c);
   void child_due(child_record& r, std::uint32_t incarnation);
   void child_ready(child_record& r);
-  void cancel_child(child_record& r);
+  void cancel_child(child_record& r, std::string_view reason = {},
+                    std::source_location where = std::source_location::current());
   void cancel_all();
+  void cancel_all(std::string_view reason, std::source_location where);
   void stop_all();
   /// All children in good order, at the same time.
   void stop_children();
@@ -85,7 +112,6 @@ protected:
 
 private:
   friend class detail::nursery_scope;
-  void must_be_home() const;
   void carry_out();
   void carry_out(const nursery_state::command& c);
   void launch(child_record& r, std::uint32_t incarnation);
@@ -104,6 +130,8 @@ private:
   detail::nursery_scope* scope_ = nullptr;
   child_record* body_ = nullptr; // the root's
   std::optional<failure> body_failure_;
+  std::optional<failure> cancel_reason_;
+  nursery_link* link_ = nullptr;
   std::source_location where_;
   std::uint64_t ordinal_ = 0;
   std::uint64_t completed_ = 0, cancelled_ = 0;

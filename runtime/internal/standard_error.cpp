@@ -46,4 +46,20 @@ void tell_operator(std::string_view text, int patience_ms) {
   lost += write_some(text, patience_ms).size();
 }
 
+namespace {
+std::atomic<std::uint64_t> unreceived{0};
+} // namespace
+
+void last_resort(const failure& f) noexcept {
+  ++unreceived;
+  try {
+    tell_operator("creche: a failure that nobody could receive: " + f.to_text(), 100);
+  } catch (...) { // no memory for the text; it is counted
+  }
+}
+
 } // namespace creche::internal
+
+namespace creche {
+std::uint64_t unreceived_failures() noexcept { return internal::unreceived.load(); }
+} // namespace creche

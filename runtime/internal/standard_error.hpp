@@ -2,6 +2,8 @@
 // does not read, or has gone, costs lines and nothing else.
 #pragma once
 
+#include "runtime/failure.hpp"
+
 #include <string_view>
 
 namespace creche::internal {
@@ -9,5 +11,8 @@ namespace creche::internal {
 /// Writes to file descriptor 2 for at most so long; what could not be written by then is dropped,
 /// and the next text that can be written says how much was. Any thread.
 void tell_operator(std::string_view text, int patience_ms);
+
+/// A failure that has nobody to go to: printed, and counted in unreceived_failures(). Any thread.
+void last_resort(const failure& f) noexcept;
 
 } // namespace creche::internal

@@ -1,6 +1,7 @@
 #include "runtime/internal/task_actor.hpp"
 
 #include "runtime/internal/nursery_actor.hpp"
+#include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
 namespace creche::detail {
@@ -16,6 +17,16 @@ static const internal::task_actor& actor_of(const task_run& r) noexcept {
 time_point task_run::now() const noexcept { return actor_of(*this).home().now(); }
 void task_run::arm(timer& t, time_point due) { actor_of(*this).home().arm(t, due); }
 void task_run::disarm(timer& t) noexcept { actor_of(*this).home().disarm(t); }
+
+void drop_unawaited(frame& f) noexcept {
+  f.self.destroy();
+  if (std::uncaught_exceptions()) return;
+  if (auto* t = internal::task_actor::current())
+    t->lost_a_task();
+  else
+    internal::last_resort(
+        failure(errc::never_awaited, make_error_code(errc::never_awaited).message(), "?"));
+}
 
 internal::child_actor* plan::make(internal::child_record& record) {
   return internal::make_resident<internal::task_actor>(*record.place, &record);
@@ -83,6 +94,14 @@ task_actor* make_task(loop& home, child_record* r, const detail::call_ops& ops, 
 }
 
 std::size_t task_actor::turn(std::size_t budget) {
+  auto* const before = std::exchange(current_, this);
+  const auto n = take_turn(budget);
+  current_ = before;
+  if (dead_ && !queued) let_go();
+  return n;
+}
+
+std::size_t task_actor::take_turn(std::size_t budget) {
   std::size_t n = 0;
   if (!dead_) {
     credits_ = awaits_in_a_row + 1;
@@ -108,7 +127,6 @@ std::size_t task_actor::turn(std::size_t budget) {
     }
     if (!dead_ && data_ && !root_.cancelled) home_.schedule(*this);
   }
-  if (dead_ && !queued) let_go();
   return n + 1;
 }
 
@@ -124,9 +142,13 @@ void task_actor::begin() {
 
 void task_actor::body_over(bool stopped) {
   auto error = stopped ? nullptr : std::move(body_.get().error);
+  if (error) failed_at_ = body_.get().at;
   body_.reset();
   drop_call();
+  if (lost_ && !error && !stopped)
+    error = std::make_exception_ptr(std::system_error(make_error_code(errc::never_awaited)));
   const auto h = stopped ? how::cancelled : error ? how::failed : how::completed;
+  if (record()) record()->refused = stopped && root_.refused;
   finish(h, std::move(error));
 }
 

@@ -24,6 +24,9 @@ public:
 
   using resident::wake_up;
 
+  /// Whose turn it is on this thread, or null.
+  static task_actor* current() noexcept { return current_; }
+
   /// The nurseries that the task has open, the innermost first. Under the tree lock.
   nursery_actor* nurseries = nullptr;
 
@@ -41,8 +44,11 @@ private:
     void begin(task_run& r) noexcept { enter(r); }
     ~root() { run = nullptr; } // the last boundary there is: nothing to leave
   };
+  std::size_t take_turn(std::size_t budget);
   void begin();
   void body_over(bool stopped);
+
+  static thread_local constinit inline task_actor* current_ = nullptr;
 
   root root_;
   detail::body_of<void> body_;

@@ -262,10 +262,11 @@ CONTRACT_FORM(task_made_first_awaited_next) {
   expect((co_await std::move(t)).size() == 40);
 }
 
-CONTRACT_FORM(task_never_awaited) {
+CONTRACT_FORM(task_awaited_late) {
   auto t = text(counted(), 40);
   co_await suspend();
   expect(static_cast<bool>(t));
+  expect((co_await std::move(t)).size() == 40);
 }
 
 CONTRACT_FORM(locals_die_innermost_first) {
