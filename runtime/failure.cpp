@@ -20,6 +20,7 @@ public:
     case errc::killed: return "killed";
     case errc::stuck: return "did not end in time";
     case errc::empty_task: return "co_await of a task that was moved from or awaited before";
+    case errc::channel_closed: return "the channel is closed";
     }
     return "error " + std::to_string(e);
   }

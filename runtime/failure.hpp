@@ -100,6 +100,7 @@ enum class errc {
   killed,           ///< a child was ended from outside
   stuck,            ///< a child did not end in time
   empty_task,       ///< co_await of a task that was moved from
+  channel_closed,   ///< a send to a channel that is closed
 };
 std::error_code make_error_code(errc e) noexcept;
 

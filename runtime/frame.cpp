@@ -34,6 +34,12 @@ bool task_run::pending_from(const boundary* innermost) noexcept {
   return false;
 }
 
+bool task_run::shielded() const noexcept {
+  for (auto* b = inner_; b; b = b->up)
+    if (b->shield) return true;
+  return false;
+}
+
 void task_run::stop() noexcept {
   boundary* outermost = nullptr;
   for (auto* b = inner_; b; b = b->up) {
@@ -90,6 +96,7 @@ void task_run::look_at_wait(bool mail) {
     next_ = f;
   }
   if (!leaf_) return;
+  const bool again = std::exchange(again_, false);
   if (pending_) {
     if (leaf_->abort() != aborted::succeeded) return; // refused: it ends by itself
     leaf_ = nullptr;
@@ -97,7 +104,7 @@ void task_run::look_at_wait(bool mail) {
       finished(*b, false);
     else
       stop();
-  } else if (mail && leaf_->on_mail()) {
+  } else if ((again && leaf_->again()) || (mail && leaf_->on_mail())) {
     leaf_ = nullptr;
     next_ = current_;
   }
