@@ -15,6 +15,8 @@
 #include "runtime/restart.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
+#include "runtime/shared_channel.hpp"
+#include "runtime/shared_event.hpp"
 #include "runtime/slice.hpp"
 #include "runtime/task.hpp"
 #include "runtime/this_task.hpp"

@@ -153,6 +153,7 @@ public:
   template <class Where>
   receive_awaiter(task_run& r, Where& where) noexcept
       : Wait(r, where, where.core.receivers, "receive", &item_), core_(where.core) {}
+  ~receive_awaiter() { this->withdraw(); }
   std::optional<T> await_resume() noexcept { return std::move(item_); }
 
 private:
@@ -177,6 +178,7 @@ public:
   send_awaiter(task_run& r, Where& where, Value&& v) noexcept
       : Value(std::move(v)), Wait(r, where, where.core.senders, "send", &item_), core_(where.core),
         item_{&this->value} {}
+  ~send_awaiter() { this->withdraw(); }
   void await_resume() const {
     if (!item_.accepted) fail_channel_closed();
   }
@@ -210,6 +212,10 @@ template <class T>
 inline constexpr bool safe_to_send =
     !CRECHE_BROKEN_TEMPORARIES || !std::is_aggregate_v<T> || std::is_trivially_destructible_v<T>;
 
+#define CRECHE_SEND_FROM                                                                           \
+  "g++ 12 miscompiles a temporary of this type inside a co_await expression: give the type a "     \
+  "constructor, or the value a name (co_await ch.send_from(v);)"
+
 // What a channel of one's own loop is, and how one waits for it.
 template <class T> struct own_channel {
   channel_core<T> core;
@@ -221,6 +227,7 @@ protected:
   own_wait(task_run& r, Where&, parking& lot, const char* kind, void* at) noexcept
       : try_awaiter(r, lot, kind, at) {}
   ~own_wait() = default;
+  void withdraw() noexcept {} // one's own loop fills nothing meanwhile
 };
 
 } // namespace detail
@@ -239,9 +246,7 @@ public:
   /// before: when the send is cancelled, or throws channel_closed, the sender still has it. (A
   /// temporary dies with the sender's statement.) Checkpoint.
   [[nodiscard]] auto send(T&& value) noexcept {
-    static_assert(detail::safe_to_send<T>,
-                  "g++ 12 miscompiles a temporary of this type inside a co_await expression: give "
-                  "the type a constructor, or the value a name (co_await ch.send_from(v);)");
+    static_assert(detail::safe_to_send<T>, CRECHE_SEND_FROM);
     return send_from(value);
   }
   /// The same for a value with a name. Checkpoint.

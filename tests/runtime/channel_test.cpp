@@ -2,6 +2,7 @@
 #include "runtime/channel.hpp"
 
 #include "clean_run.hpp"
+#include "runtime/shared_channel.hpp"
 
 #include <algorithm>
 #include <array>
@@ -366,9 +367,10 @@ namespace {
 
 // Workers that send, receive, give up, and are cancelled at random; each item has a number and is
 // owned by one place at any time.
-struct chaos {
+template <class Channel> struct chaos {
   std::mt19937_64 chance;
-  channel<counted> ch;
+  Channel ch;
+  placement where = placement::here;              // of every second worker
   static constexpr int workers = 6, steps = 2500; // of each worker
   int made = 0;
   std::vector<int> seen; // how often each number was received
@@ -395,6 +397,7 @@ struct chaos {
   }
   // Something that may fall into anybody's wait.
   void disturb() {
+    if (where != placement::here) return look(); // a scope is its loop's own
     if (auto* s = scopes[std::size_t(below(workers))]; s && below(2)) s->cancel();
     if (below(4) == 0) {
       if (auto x = ch.try_receive()) took(*x);
@@ -454,15 +457,18 @@ struct chaos {
       disturb();
     }
   }
+  template <class F> void start(nursery& n, F f, int i) {
+    n.start(child_spec("worker", f, i).on(i % 2 ? where : placement::here));
+  }
   task<> operator()(nursery&) {
     auto senders = [this](nursery& n) -> task<> {
       auto s = [this](int i) { return sender(i); };
-      for (int i = 0; i < 3; ++i) n.start(s, i);
+      for (int i = 0; i < 3; ++i) start(n, s, i);
       co_return;
     };
     auto all = [&](nursery& n) -> task<> {
       auto r = [this](int i) { return receiver(i); };
-      for (int i = 3; i < workers; ++i) n.start(r, i);
+      for (int i = 3; i < workers; ++i) start(n, r, i);
       co_await with_nursery(senders);
       ch.close();
     };
@@ -470,17 +476,16 @@ struct chaos {
   }
 };
 
-} // namespace
-
-TEST_CASE("T13: random sends, receives and cancels lose nothing and double nothing") {
+template <class Channel> void run_chaos(unsigned loops) {
   for (const std::size_t capacity : {0u, 1u, 3u})
     for (const std::uint64_t seed : {1u, 2u, 3u, 4u}) {
       CAPTURE(capacity);
       CAPTURE(seed);
       const int before = counted::live;
       {
-        chaos c(seed, capacity);
-        run_clean([&c](nursery& n) { return c(n); });
+        chaos<Channel> c(seed, capacity);
+        if (loops > 1) c.where = placement::any_loop;
+        run_clean({.loops = loops}, [&c](nursery& n) { return c(n); });
         CHECK(std::all_of(c.seen.begin(), c.seen.end(), [](int n) { return n == 1; }));
         CHECK(c.sends == c.receives);
         CHECK(c.ch.statistics().sent == std::uint64_t(c.sends));
@@ -491,4 +496,16 @@ TEST_CASE("T13: random sends, receives and cancels lose nothing and double nothi
       }
       CHECK(counted::live == before);
     }
+}
+
+} // namespace
+
+TEST_CASE("T13: random sends, receives and cancels lose nothing and double nothing") {
+  run_chaos<channel<counted>>(1);
+}
+TEST_CASE("T13: random sends, receives and cancels of a shared channel, on one loop") {
+  run_chaos<shared_channel<counted>>(1);
+}
+TEST_CASE("T13: random sends, receives and cancels across two loops") {
+  run_chaos<shared_channel<counted>>(2);
 }
