@@ -21,3 +21,4 @@
 #include "runtime/task.hpp"
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"
+#include "runtime/unbounded_mailbox.hpp"
