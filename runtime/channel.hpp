@@ -4,7 +4,8 @@
 // received first (Trio's memory channel; the capacity has no default). Nothing is lost or doubled
 // by a cancel: a cancelled send has not moved from its value, a cancelled receive has taken none,
 // and who was served before his cancel was seen keeps what he got (completed first).
-// Own loop only; shared_channel (runtime/shared_channel.hpp) is for several loops and threads.
+// Own loop only, and it outlives its users; shared_channel (runtime/shared_channel.hpp) is for
+// several loops and threads.
 #pragma once
 
 #include "runtime/failure.hpp"

@@ -235,3 +235,62 @@ TEST_CASE("T1: a list may die before those who are parked in it") {
     CHECK(order == "d");
   });
 }
+
+namespace {
+
+// What anyone can build: fair, and a permit that was handed over is never lost.
+class semaphore {
+public:
+  explicit semaphore(int permits) : permits_(permits) {}
+  auto acquire() { return lot_.park_unless(try_, "semaphore"); }
+  void release() {
+    if (lot_.unpark() == 0) ++permits_;
+  }
+  int permits() const { return permits_; }
+
+private:
+  struct take {
+    int& permits;
+    bool operator()() const noexcept { return permits > 0 && permits--; }
+  };
+  int permits_;
+  take try_{permits_};
+  parking lot_;
+};
+
+} // namespace
+
+TEST_CASE("T1: a semaphore made of public parts loses no permit to a cancel") {
+  run_clean([](nursery&) -> task<> {
+    semaphore s(2);
+    int inside = 0, most = 0, entered = 0, gave_up = 0;
+    auto user = [&](int me) -> task<> {
+      for (int i = 0; i < 200; ++i) {
+        bool has = false;
+        auto enter = [&]() -> task<> {
+          co_await s.acquire();
+          has = true;
+        };
+        co_await move_on_after(std::chrono::microseconds((me + i) % 4), enter);
+        if (!has) {
+          ++gave_up;
+          continue;
+        }
+        ++entered;
+        most = std::max(most, ++inside);
+        co_await sleep_for(std::chrono::microseconds(me % 3));
+        --inside;
+        s.release();
+      }
+    };
+    auto body = [&](nursery& n) -> task<> {
+      for (int i = 0; i < 6; ++i) n.start(user, i);
+      co_return;
+    };
+    co_await with_nursery(body);
+    CHECK(s.permits() == 2);
+    CHECK(most == 2);
+    CHECK(entered > 100);
+    CHECK(gave_up > 100);
+  });
+}
