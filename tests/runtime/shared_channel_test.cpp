@@ -90,6 +90,53 @@ TEST_CASE("T13: a receiver of another loop that is cancelled after the hand-over
   });
 }
 
+TEST_CASE("T13: a cancel between a foreign hand-over and its news is refused") {
+  run_clean([](nursery&) -> task<> {
+    shared_channel<std::string> ch(0);
+    shared_event e;
+    std::string got, mine = "mine, which does not fit in place", order;
+    std::vector<cancel_scope*> scopes;
+    const auto stopped_later = [&](auto wait) -> task<> {
+      auto body = [&](cancel_scope& s) -> task<> {
+        scopes.push_back(&s);
+        co_await wait();
+        order += 'c'; // completed first
+        co_await checkpoint();
+        order += 'x';
+      };
+      CHECK(!co_await move_on_after(no_limit, body));
+    };
+    auto receive = [&]() -> task<> { got = *co_await ch.receive(); };
+    auto send = [&]() -> task<> { co_await ch.send_from(mine); };
+    auto wait = [&]() -> task<> { co_await e.wait(); };
+    auto receiver = [&] { return stopped_later(receive); };
+    auto sender = [&] { return stopped_later(send); };
+    auto waiter = [&] { return stopped_later(wait); };
+    // the turn that cancels them ends after the other thread is done: the news waits in the inbox
+    const auto cancel_and = [&](auto on_another_thread) {
+      scopes.back()->cancel();
+      std::thread(on_another_thread).join();
+    };
+    auto body = [&](nursery& n) -> task<> {
+      n.start(receiver);
+      co_await settle();
+      cancel_and([&] { CHECK(ch.try_send("a text that does not fit in place")); });
+      co_await settle();
+      CHECK(got == "a text that does not fit in place");
+      n.start(sender);
+      co_await settle();
+      cancel_and([&] { CHECK(ch.try_receive() == "mine, which does not fit in place"); });
+      n.start(waiter);
+      co_await settle();
+      cancel_and([&] { e.set(); });
+    };
+    co_await with_nursery(body);
+    CHECK(order == "ccc");
+    CHECK(ch.statistics().sent == 2);
+    CHECK(ch.statistics().received == 2);
+  });
+}
+
 TEST_CASE("T13: a wait of another loop that is cancelled leaves the channel at once") {
   run_clean(two_loops, [](nursery&) -> task<> {
     shared_channel<int> ch(0);
