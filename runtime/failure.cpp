@@ -26,6 +26,7 @@ public:
     case errc::cleanup_overran: return "a clean-up took longer than its limit";
     case errc::never_awaited: return "a task was never awaited nor started";
     case errc::cancelled: return "cancelled";
+    case errc::channel_closed: return "the channel is closed";
     }
     return "error " + std::to_string(e);
   }

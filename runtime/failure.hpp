@@ -127,6 +127,7 @@ enum class errc {
   cleanup_overran,  ///< a clean-up took longer than its limit, and was stopped
   never_awaited,    ///< a task was made, and nobody awaited or started it
   cancelled,        ///< it was told to stop; only in what tells why something ended
+  channel_closed,   ///< a send to a channel that is closed
 };
 std::error_code make_error_code(errc e) noexcept;
 

@@ -60,6 +60,12 @@ time_point task_run::effective_deadline() const noexcept {
   return first;
 }
 
+bool task_run::shielded() const noexcept {
+  for (auto* b = inner_; b; b = b->up)
+    if (b->shield) return true;
+  return false;
+}
+
 void task_run::stop() noexcept {
   boundary* to = nullptr;
   for (auto* b = inner_;; b = b->up) {
@@ -118,6 +124,7 @@ void task_run::look_at_wait(bool mail) {
     next_ = f;
   }
   if (!leaf_) return;
+  const bool again = std::exchange(again_, false);
   if (pending_) {
     if (const auto a = leaf_->abort(); a != aborted::succeeded) { // it ends by itself
       for (auto* b = inner_; a == aborted::refused && b; b = b->shield ? nullptr : b->up)
@@ -129,7 +136,7 @@ void task_run::look_at_wait(bool mail) {
       finished(*b, false);
     else
       stop();
-  } else if (mail && leaf_->on_mail()) {
+  } else if ((again && leaf_->again()) || (mail && leaf_->on_mail())) {
     leaf_ = nullptr;
     next_ = current_;
   }

@@ -95,6 +95,8 @@ struct leaf {
   virtual aborted abort() noexcept = 0;
   /// A data letter arrived. True: the wait is over.
   virtual bool on_mail() { return false; }
+  /// The turn that yield(leaf&) asked for, and no cancel came. True: the wait is over.
+  virtual bool again() { return true; }
 
 protected:
   ~leaf() = default;
@@ -107,6 +109,10 @@ public:
 
   // ---- for awaiters, in await_ready and await_suspend
   bool pending() const noexcept { return pending_; } // cancelled, and no shield in between
+  /// Its wait will be aborted in its next turn. Home thread, in anybody's turn.
+  bool will_stop() const noexcept {
+    return pending_ || (asked_->load(std::memory_order_relaxed) && !shielded());
+  }
   /// The fast path of a checkpoint: not cancelled, and still has awaits to spend.
   bool may_go_on() noexcept {
     return !pending_ && --credits_ > 0 && !asked_->load(std::memory_order_relaxed);
@@ -139,6 +145,12 @@ public:
   void yield() noexcept {
     parked_ = current_;
     yielded_ = true;
+    wake();
+  }
+  /// The same, but then `l` says whether its wait is over or only begins.
+  void yield(leaf& l) noexcept {
+    wait(l);
+    again_ = true;
     wake();
   }
   /// From final_suspend: whoever awaits `f` is next.
@@ -201,14 +213,16 @@ protected:
 private:
   friend struct boundary;
   void look() noexcept { pending_ = inner_ && inner_->pending; }
-  void look_at_all() noexcept; // a cancel or a shield changed
+  void look_at_all() noexcept;    // a cancel or a shield changed
+  bool shielded() const noexcept; // from a cancel of the whole task
   void pass_on_cancel() noexcept;
   void unwind(boundary& to) noexcept;
 
   bool pending_ = false;
   bool done_stopped_ = false;
-  bool yielded_ = false; // parked_ waits for nothing but its turn
   bool unwinding_ = false;
+  bool yielded_ = false;     // parked_ waits for nothing but its turn
+  bool again_ = false;       // leaf_ yielded, and has not begun to wait
   bool news_ = false;        // a boundary was cancelled since the last turn
   frame* next_ = nullptr;    // to be resumed
   frame* parked_ = nullptr;  // to be resumed in the next turn

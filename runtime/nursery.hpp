@@ -299,8 +299,8 @@ private:
 
 /// Opens a nursery, runs `f(nursery&)`, which returns task<>, waits for all children, and goes on.
 /// Throws failure_group if the body or a child failed. Locals of the body die before its children:
-/// children borrow only what lives outside, or what the nursery keeps. Checkpoint if the body has
-/// one or children are left.
+/// children borrow only what lives outside, or what the nursery keeps. Checkpoint: the end of the
+/// body is one (Trio), and so is the wait for the children.
 template <class F>
 [[nodiscard]] auto with_nursery(nursery_options o, F&& f,
                                 std::source_location where = std::source_location::current()) {

@@ -571,10 +571,11 @@ void nursery_scope::close() {
   const bool stopped = told_ || actor_->statistics().cancelled > 0;
   std::exchange(actor_, nullptr)->end({});
   leave();
-  if (!failures_ && stopped && run_.pending())
-    run_.stop();
-  else
-    run_.go_on(*this);
+  if (failures_) return run_.go_on(*this); // a failure beside a stop wins
+  if (run_.may_go_on()) return run_.go_on(*this);
+  if (!run_.pending()) return run_.yield();
+  if (stopped) return run_.stop();
+  run_.go_on(*this);
 }
 
 void nursery_scope::cancelled_from_outside() noexcept {

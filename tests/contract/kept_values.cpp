@@ -1,4 +1,5 @@
 // kept_values.cpp: arguments of awaited calls that survive every supported compiler.
+#include "runtime/shared_channel.hpp"
 #include "tests/contract/subject.hpp"
 
 #include <chrono>
@@ -280,6 +281,29 @@ CONTRACT_FORM(results_as_arguments) {
 
 CONTRACT_FORM(result_between_temporaries) {
   expect((long_text(40) + co_await echo(counted(), long_text(40)) + long_text(41)).size() == 161);
+}
+
+CONTRACT_FORM(values_through_channels) {
+  channel<counted> own(1);
+  shared_channel<counted> shared(1);
+  auto receive = [&]() -> task<> {
+    for (int i = 0; i < 4; ++i) {
+      co_await suspend(); // the sends wait for this
+      expect((co_await own.receive())->size() == 40);
+      expect((co_await shared.receive())->size() == 40);
+    }
+  };
+  const counted named;
+  auto body = [&](nursery& n) -> task<> {
+    n.start(receive);
+    for (int i = 0; i < 2; ++i) {
+      co_await own.send(counted(long_text(40)));
+      co_await shared.send(counted(long_text(40)));
+      co_await own.send(named);
+      co_await shared.send(counted(co_await echo(counted(long_text(39)), "1")));
+    }
+  };
+  co_await with_nursery(body);
 }
 
 int main(int argc, char** argv) { return contract::form::main(argc, argv); }
