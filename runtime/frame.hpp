@@ -178,6 +178,12 @@ public:
   void ready(leaf& l, bool or_stop = false) noexcept;
   bool waits(const leaf& l) const noexcept { return leaf_ == &l; }
 
+  // ---- for the test kit
+  /// Leaves no await to spend: the next checkpoint has to let others run.
+  void exhaust() noexcept { credits_ = 0; }
+  /// Since then no other had its turn.
+  bool exhausted() const noexcept { return credits_ <= 0; }
+
   // ---- for boundaries
   void finished(boundary& b, bool stopped) noexcept {
     done_ = &b;

@@ -1,7 +1,9 @@
 // The main of every test binary: doctest's own, and three habits of ours.
-//   --seed=N         what a randomised test draws from; handed on as CRECHE_SEED
+//   --seed=N         what a randomised test, or a CRECHE_TEST, draws from; handed on as CRECHE_SEED
 //   a failed case    prints the command that repeats it
 //   no case matches  is an error: a renamed file must not look like a passed test
+#include "runtime/testing/seed.hpp"
+
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -20,12 +22,18 @@ class repeat_hint : public doctest::IReporter {
 public:
   explicit repeat_hint(const doctest::ContextOptions&) {}
 
-  void test_case_start(const doctest::TestCaseData& data) override { current_ = &data; }
+  void test_case_start(const doctest::TestCaseData& data) override {
+    current_ = &data;
+    creche::testing::repeat_command.clear();
+  }
   void test_case_end(const doctest::CurrentTestCaseStats& stats) override {
     if (stats.failure_flags == doctest::TestCaseFailureReason::None) return;
-    const char* seed = std::getenv("CRECHE_SEED");
-    std::printf("repeat it with: %s -tc='%s'%s%s\n", program, current_->m_name,
-                seed ? " --seed=" : "", seed ? seed : "");
+    auto command = creche::testing::repeat_command;
+    if (command.empty()) { // not a CRECHE_TEST
+      command = program + (" " + creche::testing::filter_of(current_->m_name));
+      if (const char* seed = std::getenv("CRECHE_SEED")) command += std::string(" --seed=") + seed;
+    }
+    std::printf("repeat it with: %s\n", command.c_str());
   }
   void test_run_end(const doctest::TestRunStats& stats) override {
     nothing_ran = stats.numTestCasesPassingFilters == 0;

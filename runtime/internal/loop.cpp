@@ -1,9 +1,12 @@
 #include "runtime/internal/loop.hpp"
 
+#include "runtime/internal/dice.hpp"
+
 #include <asio/post.hpp>
 #include <caf/actor_system.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <thread>
 
 namespace creche::internal {
@@ -146,6 +149,23 @@ void loop::take_inbox() noexcept {
   }
 }
 
+// Queues the turns in another order; returns how long the burst shall be: half of them not more
+// than one round of turns, the others up to what a burst ever has. So fine and coarse interleavings
+// come.
+std::size_t loop::shuffle() {
+  std::vector<runnable*> all;
+  for (auto* r = head_; r; r = r->run_next) all.push_back(r);
+  dice_->shuffle(all);
+  head_ = tail_ = nullptr;
+  for (auto* r : all) {
+    r->run_next = nullptr;
+    (tail_ ? tail_->run_next : head_) = r;
+    tail_ = r;
+  }
+  if (!all.empty() && dice_->below(2) == 0) return 1 + dice_->below(all.size());
+  return std::size_t{1} << dice_->below(std::bit_width(turns_per_poll));
+}
+
 bool loop::pump() {
   enter in(*this);
   bursts_.store(bursts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -153,6 +173,8 @@ bool loop::pump() {
   burst_time_ = now();
   if (wheel_.size()) wheel_.advance(ticks(burst_time_));
   std::size_t left = turns_per_poll, taken = 0;
+  if (dice_) [[unlikely]]
+    left = shuffle();
   while (left && head_) {
     auto* r = head_;
     head_ = r->run_next;

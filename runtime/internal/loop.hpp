@@ -24,6 +24,7 @@
 
 namespace creche::internal {
 
+class dice;
 class runtime_system;
 
 /// Something that wants turns. Linked in its loop's run queue.
@@ -113,6 +114,9 @@ public:
   bool has_work() const noexcept {
     return head_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr;
   }
+  /// For tests: the order of turns and the length of a burst are drawn from `d`, once per burst.
+  /// Null: first come, first served. What waits in one mailbox stays in order.
+  void draw_from(dice* d) noexcept { dice_ = d; }
   void dirty(flushable& f);
   void clean(flushable& f) noexcept;
 
@@ -180,6 +184,7 @@ private:
   struct foreign;
   void kick() noexcept;
   void take_inbox() noexcept;
+  std::size_t shuffle();
   void flush_all();
   void sleep();
 
@@ -192,6 +197,7 @@ private:
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   runnable* head_ = nullptr;
   runnable* tail_ = nullptr;
+  dice* dice_ = nullptr;
   std::vector<flushable*> dirty_;
   time_point burst_time_;
   std::int64_t live_here_ = 0;

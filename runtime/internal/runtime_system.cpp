@@ -1,5 +1,6 @@
 #include "runtime/internal/runtime_system.hpp"
 
+#include "runtime/internal/dice.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
 #include <caf/atom.hpp>
@@ -46,11 +47,9 @@ loop& runtime_system::roomiest() noexcept {
   return *best;
 }
 
-double runtime_system::random() noexcept { // splitmix64
-  auto z = seed_.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed) + 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
+double runtime_system::random() noexcept {
+  const auto z = seed_.fetch_add(mix_step, std::memory_order_relaxed) + mix_step;
+  return double(mix(z) >> 11) * 0x1p-53;
 }
 
 void runtime_system::tell(const report& r) {

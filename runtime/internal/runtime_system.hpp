@@ -24,6 +24,8 @@ struct system_options {
   void (*on_report)(const report&) = nullptr;
 };
 
+class simulation;
+
 class runtime_system {
 public:
   explicit runtime_system(const system_options& o);
@@ -45,6 +47,9 @@ public:
   void start();
   /// Ends them, in order; what still lives after `patience` is named. Returns how many did.
   std::size_t finish(clock_duration patience);
+
+  /// Who pumps the loops by hand; null when they have threads.
+  internal::simulation* driver = nullptr;
 
   nursery_actor* root = nullptr; // set and cleared on loop 0 under its tree lock
   tree_node snapshot(std::size_t most_children);

@@ -1,7 +1,7 @@
 // virtual_run.hpp: run() for tests: one thread, a virtual clock that jumps when nothing can run.
 //
-// The same program gives the same trace every time; a day passes in a millisecond. Loops are pumped
-// in turn by the calling thread, CAF's scheduler is its test_coordinator, and both read one clock.
+// The same program and seed give the same trace every time; a day passes in milliseconds. Loops are
+// pumped by the calling thread, CAF's scheduler is its test_coordinator, and both read one clock.
 #pragma once
 
 #include "runtime/run.hpp"
@@ -13,8 +13,10 @@ struct virtual_options {
   unsigned loops = 1;
   creche::budget budget{};
   bool log = false;
-  /// The seed of chance (jitter of restarts).
-  std::uint64_t seed = 1;
+  /// What chance is drawn from: the order in which those who can run get their turns, the order of
+  /// loops, the jitter of restarts. All that creche promises is kept, as the order within a
+  /// mailbox. 0: first come, first served, loop by loop.
+  std::uint64_t seed = 0;
 };
 
 struct virtual_result {
@@ -25,6 +27,8 @@ struct virtual_result {
   std::string deadlock;
   /// Actors that were left when the root had ended: must be 0.
   std::size_t leaked;
+  /// Timers that were still set then: must be 0.
+  std::size_t pending_timers;
 };
 
 namespace detail {

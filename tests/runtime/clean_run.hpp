@@ -38,6 +38,17 @@ template <class F> clock_duration run_clean(F main) {
   return run_clean(virtual_options{}, std::move(main));
 }
 
+/// What an exception of a task says.
+template <class F> task<std::string> error_of(F& f) {
+  std::string text = "none";
+  try {
+    (void)co_await f();
+  } catch (const std::exception& e) {
+    text = e.what();
+  }
+  co_return text;
+}
+
 /// For run(): no signals, no log.
 inline run_options quiet(unsigned loops, std::string_view name = "test") {
   return {.name = name, .loops = loops, .signals = run_options::signals_are::none, .log = false};

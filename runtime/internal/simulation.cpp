@@ -1,0 +1,82 @@
+#include "runtime/internal/simulation.hpp"
+
+#include "runtime/testing/wait_all_blocked.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace creche::internal {
+
+simulation::simulation(runtime_system& s, virtual_clock& c, std::uint64_t seed)
+    : system_(s), clock_(c),
+      caf_(dynamic_cast<caf::scheduler::test_coordinator&>(s.actors().scheduler())),
+      drawn_(seed != 0), dice_(seed) {
+  caf_.clock().current_time = clock_.now();
+  for (std::size_t i = 0; i < system_.loops(); ++i) {
+    order_.push_back(&system_.at(i));
+    if (drawn_) order_.back()->draw_from(&dice_);
+  }
+  system_.driver = this;
+}
+
+simulation::~simulation() {
+  system_.driver = nullptr;
+  for (auto* l : order_) l->draw_from(nullptr);
+}
+
+void simulation::settle() {
+  do run_all();
+  while (when_all_blocked.wake_all());
+}
+
+void simulation::run_all() {
+  for (bool more = true; more;) {
+    more = false;
+    if (drawn_) dice_.shuffle(order_);
+    for (auto* l : order_) {
+      more |= l->pump();
+      more |= l->poll();
+    }
+    more |= run_caf() > 0;
+    for (auto* l : order_) more |= l->has_work();
+  }
+}
+
+// Jobs of CAF's scheduler are actors: each is there once, and its mailbox keeps its order.
+std::size_t simulation::run_caf() {
+  if (!drawn_) return caf_.run();
+  dice_.shuffle(caf_.jobs);
+  return caf_.run(1 + dice_.below(8));
+}
+
+bool simulation::jump() {
+  auto next = wheel::never;
+  for (auto* l : order_) next = std::min(next, l->timers().bound());
+  if (auto& s = caf_.clock().schedule(); !s.empty())
+    next = std::min(next, std::uint64_t(s.begin()->first.time_since_epoch().count()));
+  if (next == wheel::never) return false;
+  clock_.move_to(time_point(clock_duration(std::int64_t(next))));
+  caf_.clock().current_time =
+      std::max(caf_.clock().current_time, caf::actor_clock::time_point(clock_.now()));
+  caf_.clock().trigger_expired_timeouts();
+  return true;
+}
+
+std::size_t simulation::pending_timers() const noexcept {
+  std::size_t n = 0;
+  for (auto* l : order_) n += l->timers().size();
+  return n;
+}
+
+} // namespace creche::internal
+
+namespace creche::testing::detail {
+
+void all_blocked_awaiter::await_suspend(std::coroutine_handle<>) {
+  auto* l = internal::loop::current();
+  auto* driver = l ? l->owner->driver : nullptr;
+  if (!driver) throw std::logic_error("wait_all_blocked(): this is no virtual run");
+  wait_in(driver->when_all_blocked);
+}
+
+} // namespace creche::testing::detail
