@@ -38,8 +38,8 @@ public:
   std::string_view what() const noexcept;
   /// The child that failed, as in "app/worker".
   std::string_view path() const noexcept;
-  /// The await in the child's own function that it came out of; where its nursery was opened, if it
-  /// never awaited anything.
+  /// The await in the child's own function that it came out of (with g++ 12: that function); where
+  /// its nursery was opened, if it never awaited anything.
   const std::source_location& where() const noexcept;
   std::span<const failure> causes() const noexcept;
   /// The exception it was made from, or null.

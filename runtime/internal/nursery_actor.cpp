@@ -87,17 +87,17 @@ void nursery_actor::must_be_home() const {
     throw std::logic_error("nursery::start was called from another thread than its loop's");
 }
 
-child_record* nursery_actor::make_record(loop& home) {
+child_record* nursery_actor::make_record(loop& home, door& gate) {
   auto* r = new child_record;
   r->nursery_home = r->place = &home;
-  r->gate = &home.owner->gate();
+  r->gate = &gate;
   r->gate->hold();
   r->bindings = detail::current_bindings();
   detail::binding::hold(r->bindings);
   return r;
 }
 child_record* nursery_actor::make_record() {
-  auto* r = make_record(home_);
+  auto* r = make_record(home_, home_.owner->gate());
   r->nursery = this;
   r->ordinal = ++ordinal_;
   return r;
@@ -498,7 +498,7 @@ child nursery::handle::start(child_spec spec) const {
   if (!link_) throw std::invalid_argument("start: an empty handle of a nursery");
   std::unique_ptr<detail::plan> p(spec.release());
   internal::check(p.get());
-  auto* r = internal::nursery_actor::make_record(*link_->home);
+  auto* r = internal::nursery_actor::make_record(*link_->home, *link_->gate);
   r->plan = std::move(p);
   r->hold();
   child c(r);

@@ -55,8 +55,8 @@ public:
   nursery_statistics statistics() const noexcept;
   const nursery_state& state() const noexcept { return state_; }
 
-  /// For a nursery that is not at hand. Any thread.
-  static child_record* make_record(loop& home);
+  /// For a nursery that is not at hand, on a loop that may be gone. Any thread.
+  static child_record* make_record(loop& home, door& gate);
   /// Throws std::logic_error on another thread than our loop's.
   void must_be_home() const;
 

@@ -61,9 +61,42 @@ TEST_CASE("a value may be move-only, and arguments live as long as their frame")
     CHECK(*co_await boxed(3) == 3);
     auto s = co_await echo(counted("a long argument that lives on the heap"), std::string(50, 'y'));
     CHECK(s == "a long argument that lives on the heap" + std::string(50, 'y'));
-    auto t = echo(counted(), "never awaited");
   });
   CHECK(counted::live == 0);
+}
+
+TEST_CASE("T5: a task that nobody awaited makes the one that dropped it fail") {
+  const auto r = run_and_see([](nursery&) -> task<> {
+    auto t = echo(counted(), "never awaited");
+    co_await checkpoint();
+  });
+  CHECK(counted::live == 0);
+  REQUIRE(r.run.failures());
+  CHECK((r.run.failures()->failures()[0].code() == errc::never_awaited));
+
+  // not if an exception or a stop took it along
+  run_clean([](nursery&) -> task<> {
+    auto throws = []() -> task<> {
+      auto t = echo(counted(), "not awaited yet");
+      throw std::runtime_error("x");
+      co_await std::move(t);
+    };
+    CHECK_THROWS_AS(co_await throws(), std::runtime_error);
+    auto stopped = []() -> task<> {
+      auto t = echo(counted(), "not awaited yet");
+      co_await sleep_for(1h);
+      co_await std::move(t);
+    };
+    CHECK(!co_await move_on_after(1s, stopped));
+  });
+  CHECK(counted::live == 0);
+
+  // and on a thread without a task it is printed and counted
+  const auto before = unreceived_failures();
+  {
+    auto t = echo(counted(), "outside");
+  }
+  CHECK(unreceived_failures() == before + 1);
 }
 
 TEST_CASE("a task is lazy, and awaiting it twice is an error") {
