@@ -110,7 +110,8 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
     if (!busy_) busy_ = pause_in("http1: the request in hand");
     return false;
   }
-  if (in_body_ && !may_feed()) {
+  // the end is told even so: perhaps no byte comes behind the last one, to ask again with
+  if (in_body_ && !core_.at_end() && !may_feed()) {
     if (!busy_) busy_ = pause_in("http1: the handler does not read the body");
     return false;
   }
@@ -164,9 +165,7 @@ void http1_layer::start_request(slice head) {
   keep_ = core_.keep_alive() && !draining_;
   requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
-  const bool bare = x->head.body() == http1::body_kind::none;
-  if (bare) discard_ = true; // there is nothing to wait for: the end comes next
-  enter(bare ? phase::handling : phase::body);
+  enter(core_.at_end() ? phase::handling : phase::body);
   stack().start_task("request", http1::request_call(exchange_ref::share(x), config_));
 }
 
