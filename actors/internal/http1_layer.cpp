@@ -101,6 +101,9 @@ take http1_layer::received(const slice& in) {
   std::size_t used = 0;
   while (phase_ != phase::closing && one_step(in, used)) {
   }
+  // empty lines are no request: a drain that met them does not wait for what follows
+  if (draining_ && !now_ && core_.idle() && used == in.size() && none_behind())
+    shut(ended_by::clean);
   return {phase_ == phase::closing ? in.size() : std::uint32_t(used)};
 }
 
@@ -209,7 +212,8 @@ void http1_layer::eof() {
 void http1_layer::drain() {
   draining_ = true;
   keep_ = false;
-  if (!now_ && core_.idle() && all_shown()) shut(ended_by::clean);
+  if (!now_ && core_.idle() && all_shown()) return shut(ended_by::clean);
+  go_on(); // what is only read to be forgotten holds nobody up
 }
 
 void http1_layer::refuse(http1::errc e) {

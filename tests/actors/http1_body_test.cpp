@@ -1,6 +1,7 @@
 // The end of a request's body, wherever its last byte falls: a handler that is slower than the peer
 // gets all of it, is told its end, and the connection goes on.
 #include "http_rig.hpp"
+#include "runtime/scope.hpp"
 
 #include <algorithm>
 
@@ -28,6 +29,21 @@ task<response> pausing_handler(request& r) {
 task<response> late_handler(request& r) {
   co_await sleep_for(200ms);
   co_return co_await count_handler(r);
+}
+/// Reads against a deadline that ends each read, or each pause, again and again.
+task<response> impatient_handler(request& r) {
+  std::size_t n = 0;
+  for (bool over = false; !over;) {
+    const auto some = [&]() -> task<> {
+      while (auto b = co_await r.body().next()) {
+        n += b->size();
+        co_await sleep_for(2ms);
+      }
+      over = true;
+    };
+    co_await move_on_after(3ms, some);
+  }
+  co_return response::text(200, std::to_string(n));
 }
 /// Pauses after every piece.
 task<response> dragging_handler(request& r) {
@@ -92,7 +108,8 @@ TEST_CASE("P14: a slow handler gets the whole of a body, of any size, in any spl
     task<response> (*handle)(request&);
   } handlers[] = {{"pauses once", pausing_handler},
                   {"pauses first", late_handler},
-                  {"pauses always", dragging_handler}};
+                  {"pauses always", dragging_handler},
+                  {"has a deadline", impatient_handler}};
   for (auto& h : handlers) {
     for (auto& u : uploads()) {
       for (auto split : splits) {
@@ -234,5 +251,53 @@ TEST_CASE("S7: a drain while the gauge is full waits for the body, and closes af
       CHECK(x.w.closed());
       CHECK(x.w.how() == ended_by::clean);
     });
+  }
+}
+
+TEST_CASE("P11: a slow handler gets the whole of a body through layers between, and across loops") {
+  const layout layouts[] = {{.passes = 1},
+                            {.passes = 3},
+                            {.http1_loop = 1, .loops = 2},
+                            {.passes = 1, .http1_loop = 1, .loops = 2},
+                            {.passes = 2, .pass_loop = 1, .memory_loop = 2, .loops = 3}};
+  for (auto& l : layouts) {
+    for (auto& u : uploads()) {
+      for (bool half_closes : {false, true}) {
+        INFO(l.passes, " between, ", l.loops, " loops; ", u.name,
+             std::string(half_closes ? ", then the end" : ""));
+        with_http(server(pausing_handler), l, [&](http_rig& x) -> task<> {
+          feed(x.w, u, 65'536);
+          if (half_closes) x.w.eof();
+          co_await sleep_for(10s);
+          const auto a = answers_in(x.w.got());
+          CHECK(a.size() == 1);
+          if (a.size() == 1) CHECK(a[0].body == std::to_string(u.body.size()));
+          CHECK(x.w.closed() == half_closes);
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("L8: what a handler leaves of a body is skipped, also when it had filled the gauge") {
+  const auto handler = [](request& r) -> task<response> {
+    co_await r.body().next();
+    co_await sleep_for(200ms);
+    co_return response::text(200, "enough");
+  };
+  for (auto& u : uploads()) {
+    for (auto split : splits) {
+      for (bool half_closes : {false, true}) {
+        INFO(u.name, ", split at ", split, std::string(half_closes ? ", then the end" : ""));
+        with_http(server(handler), [&](http_rig& x) -> task<> {
+          feed(x.w, u, split);
+          x.w.feed(get("/"));
+          if (half_closes) x.w.eof();
+          co_await sleep_for(10s);
+          CHECK(statuses_in(x.w.got()) == statuses{200, 200});
+          CHECK(x.w.closed() == half_closes);
+        });
+      }
+    }
   }
 }
