@@ -2,6 +2,7 @@
 
 #include "actors/internal/exchange.hpp"
 #include "actors/internal/http1_layer.hpp"
+#include "protocols/http1/grammar.hpp"
 #include "runtime/internal/runtime_system.hpp"
 
 namespace creche::http1 {
@@ -75,6 +76,7 @@ task<> request_call::serve(request_call& self) {
   try {
     auto work = self.config->handle()(req);
     answer.emplace(co_await std::move(work));
+    if (auto why = answer->fault()) throw std::invalid_argument(*why);
   } catch (const body_lost&) { // the peer's doing
     answer.emplace(response::text(400, "the request has no end\n").close());
   } catch (...) {
@@ -110,6 +112,35 @@ server&& server::limits(const http1::limits& l) && {
                                 "below 64 KiB");
   limits_ = l;
   return std::move(*this);
+}
+
+// ---- response
+
+response&& response::header(std::string name, std::string value) && {
+  if (same_name(name, "connection") && same_name(value, "close")) return std::move(*this).close();
+  const bool type = same_name(name, "content-type");
+  if (type) content_type_ = {};
+  if (type || same_name(name, "date"))
+    std::erase_if(fields_, [&](auto& f) { return same_name(f.first, name); });
+  fields_.emplace_back(std::move(name), std::move(value));
+  return std::move(*this);
+}
+
+std::optional<std::string> response::fault() const {
+  if (status_ < 200 || status_ > 599)
+    return "a response with status " + std::to_string(status_) + ": it must be 200 to 599";
+  if (!is_field_value(content_type_)) return "a response whose content type has controls in it";
+  std::size_t size = content_type_.size();
+  for (auto& [name, value] : fields_) {
+    if (!is_token(name)) return "a response with a field whose name is no token";
+    if (!is_field_value(value)) return "a response with controls in its field " + name;
+    for (auto reserved : {"Connection", "Content-Length", "Transfer-Encoding"})
+      if (same_name(name, reserved))
+        return "a response with a field of its own for " + name + ", which the server writes";
+    size += name.size() + value.size();
+  }
+  if (size > most_fields) return "a response with fields of " + std::to_string(size) + " bytes";
+  return std::nullopt;
 }
 
 // ---- request

@@ -89,8 +89,12 @@ private:
   internal::exchange* exchange_;
 };
 
-/// What a handler answers. A class with constructors, so that it may stand in a co_await
-/// expression.
+/// What a handler answers: a status of 200 to 599, a body, fields. Informational ones (100 to 199)
+/// are the server's own: the peer would wait for another one. A class with constructors, so that it
+/// may stand in a co_await expression.
+///
+/// A response that cannot be sent as it is (see fault()) is the handler's failure, as if it had
+/// thrown: told to the log, counted, and answered with 500.
 class response {
 public:
   using producer = detail::function<task<>(writer&)>;
@@ -119,16 +123,20 @@ public:
     return r;
   }
 
-  /// One more field. Names and values that could break the framing are refused when the response is
-  /// sent: the peer gets a 500.
-  response&& header(std::string name, std::string value) && {
-    fields_.emplace_back(std::move(name), std::move(value));
-    return std::move(*this);
-  }
+  /// One more field. In any case of letters:
+  /// - Content-Type takes the place of the one given with the body, Date that of the server's;
+  /// - `Connection: close` is close(); what else it may say is not the handler's, so it is a fault;
+  /// - Content-Length and Transfer-Encoding are a fault: they follow from the body, or from the
+  ///   length that stream() is given.
+  response&& header(std::string name, std::string value) &&;
   /// The connection ends after this response.
   response&& close() && { return close_ = true, std::move(*this); }
 
   int status() const noexcept { return status_; }
+  /// Why it cannot be sent, in a sentence: its status, a field of the server's, a name or a value
+  /// that would break the message, or fields of more than most_fields bytes.
+  std::optional<std::string> fault() const;
+  static constexpr std::size_t most_fields = 32 * 1024;
 
 private:
   friend class internal::http1_layer;

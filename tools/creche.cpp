@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <exception>
 
@@ -40,6 +41,14 @@ std::string complaint_about_address(const std::string& text) {
   }
 }
 
+std::string complaint_about_seconds(const std::string& text) {
+  double s = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, s);
+  const bool good = read.ec == std::errc{} && read.ptr == end && s >= 0.01 && s <= 86'400; // no NaN
+  return good ? "" : text + " is not a number of seconds from 0.01 to 86400";
+}
+
 int fail(const char* what) {
   std::fprintf(stderr, "creche: %s\n", what);
   return 2;
@@ -69,7 +78,7 @@ int main_of(int argc, char** argv) {
                   "how long a client may be silent: within a head (default: 10), within a body "
                   "(30), between requests (60), while we write (30)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.01, 86'400.0));
+      ->check(CLI::Validator(complaint_about_seconds, ""));
   demo.add_flag("--echo", o.echo, "answer every method on every path with 200 and its own body");
 
   try {

@@ -101,6 +101,9 @@ take http1_layer::received(const slice& in) {
   std::size_t used = 0;
   while (phase_ != phase::closing && one_step(in, used)) {
   }
+  // empty lines are no request: a drain that met them does not wait for what follows
+  if (draining_ && !now_ && core_.idle() && used == in.size() && none_behind())
+    shut(ended_by::clean);
   return {phase_ == phase::closing ? in.size() : std::uint32_t(used)};
 }
 
@@ -110,7 +113,8 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
     if (!busy_) busy_ = pause_in("http1: the request in hand");
     return false;
   }
-  if (in_body_ && !may_feed()) {
+  // the end is told even so: perhaps no byte comes behind the last one, to ask again with
+  if (in_body_ && !core_.at_end() && !may_feed()) {
     if (!busy_) busy_ = pause_in("http1: the handler does not read the body");
     return false;
   }
@@ -164,9 +168,7 @@ void http1_layer::start_request(slice head) {
   keep_ = core_.keep_alive() && !draining_;
   requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
-  const bool bare = x->head.body() == http1::body_kind::none;
-  if (bare) discard_ = true; // there is nothing to wait for: the end comes next
-  enter(bare ? phase::handling : phase::body);
+  enter(core_.at_end() ? phase::handling : phase::body);
   stack().start_task("request", http1::request_call(exchange_ref::share(x), config_));
 }
 
@@ -210,7 +212,8 @@ void http1_layer::eof() {
 void http1_layer::drain() {
   draining_ = true;
   keep_ = false;
-  if (!now_ && core_.idle() && all_shown()) shut(ended_by::clean);
+  if (!now_ && core_.idle() && all_shown()) return shut(ended_by::clean);
+  go_on(); // what is only read to be forgotten holds nobody up
 }
 
 void http1_layer::refuse(http1::errc e) {

@@ -50,7 +50,7 @@ private:
   void refuse(http1::errc e);
   void answer_and_close(int status, std::string_view text, ended_by how);
   void send_head(http1::response_head h, std::string_view small_body);
-  bool send_response_head(const http1::response& r, std::optional<std::uint64_t> length,
+  void send_response_head(const http1::response& r, std::optional<std::uint64_t> length,
                           std::string_view small_body);
   void response_told();
   void send_chunk(slice b);

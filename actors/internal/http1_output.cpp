@@ -1,6 +1,7 @@
 // The responses of http1_layer: heads, bodies whole and streamed, and what comes after the last
 // byte.
 #include "actors/internal/http1_layer.hpp"
+#include "protocols/http1/grammar.hpp"
 
 namespace creche::internal {
 
@@ -40,7 +41,7 @@ void http1_layer::send_head(http1::response_head h, std::string_view body) {
   write_below(slab_cursor::for_output().cut(std::uint32_t(w.size + body.size())));
 }
 
-bool http1_layer::send_response_head(const http1::response& r, std::optional<std::uint64_t> length,
+void http1_layer::send_response_head(const http1::response& r, std::optional<std::uint64_t> length,
                                      std::string_view body) {
   http1::response_head h(now_->head, r.status_, length);
   framing_ = h.framing;
@@ -50,24 +51,20 @@ bool http1_layer::send_response_head(const http1::response& r, std::optional<std
   h.content_type = r.content_type_;
   h.date = home_.date_line();
   std::vector<http1::field> fields;
-  for (auto& [n, v] : r.fields_) fields.push_back({n, v});
-  h.fields = fields;
-  try {
-    send_head(h, framing_ == http1::body_framing::none ? std::string_view() : body);
-    return true;
-  } catch (const std::system_error&) { // the handler's fields would break the message
-    counters_.failed_requests.fetch_add(1, std::memory_order_relaxed);
-    answer_and_close(500, "the response could not be sent", ended_by::local);
-    return false;
+  for (auto& [n, v] : r.fields_) {
+    fields.push_back({n, v});
+    if (http1::same_name(n, "date")) h.date = {};
   }
+  h.fields = fields;
+  send_head(h, framing_ == http1::body_framing::none ? std::string_view() : body);
+  responded_ = true;
 }
 
 void http1_layer::respond(exchange& x, http1::response r, caf::strong_actor_ptr task) {
   if (now_.x != &x || responded_ || phase_ == phase::closing) return;
   if (r.failed_) counters_.failed_requests.fetch_add(1, std::memory_order_relaxed);
   if (r.streams_) {
-    if (!send_response_head(r, r.length_, {})) return;
-    responded_ = true;
+    send_response_head(r, r.length_, {});
     if (framing_ == http1::body_framing::none) return response_told();
     task_ = std::move(task);
     unwritten_ = r.length_.value_or(0);
@@ -75,8 +72,7 @@ void http1_layer::respond(exchange& x, http1::response r, caf::strong_actor_ptr 
     return;
   }
   const bool small = r.body_.size() <= small_body;
-  if (!send_response_head(r, r.body_.size(), small ? std::string_view(r.body_) : "")) return;
-  responded_ = true;
+  send_response_head(r, r.body_.size(), small ? std::string_view(r.body_) : "");
   if (!small && framing_ == http1::body_framing::fixed) whole_ = slice::copy_of(r.body_);
   response_told();
 }

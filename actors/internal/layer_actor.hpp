@@ -121,7 +121,8 @@ protected:
   void write_below(slice b);
   bool room_above() noexcept { return !above_ || up_->up.room(up_->marks); }
   bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
-  /// Not shown any bytes until the hold is released.
+  /// Not shown any bytes until the hold is released. Then bytes are shown that are left, if any
+  /// are: what needs no byte to be told must not wait for that.
   hold pause_in(std::string_view why) noexcept { return hold(*this, why); }
   /// For received(): not shown any bytes until there is room above. (To use nothing means: more is
   /// needed.)
@@ -129,6 +130,8 @@ protected:
   /// Shows what is there; after a change that makes received() give another answer.
   void look_again() noexcept;
   bool all_shown() const noexcept { return !in_ && rest_.empty(); }
+  /// For received(): nothing has come behind the bytes that it is shown.
+  bool none_behind() const noexcept { return !in_; }
   void drop_input() noexcept;
   void close_below(ended_by how);
   /// This layer is over. No handler is called after this.

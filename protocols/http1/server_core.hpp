@@ -65,6 +65,9 @@ public:
   /// Of a body with Content-Length: bytes still to come. 0 in every other state.
   std::uint64_t body_left() const { return state_ == state::fixed ? left_ : 0; }
 
+  /// All of the request has been used: the next event is its `end`, and needs no bytes.
+  bool at_end() const { return state_ == state::empty || (state_ == state::fixed && left_ == 0); }
+
   /// How many more bytes `next` can do something with after need_more: always 1. It resumes where
   /// it stopped, and a wrong byte is refused when it comes.
   static constexpr std::size_t need() { return 1; }

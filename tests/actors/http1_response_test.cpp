@@ -140,22 +140,122 @@ TEST_CASE("T5: a handler that throws is answered with 500; the rest of the tree 
   });
 }
 
-TEST_CASE("L8: fields that would break the message are answered with 500 instead") {
-  const auto handler = [](request& r) -> task<response> {
-    if (r.path() == "/split") co_return response::text(200, "x").header("A", "b\r\nC: d");
-    if (r.path() == "/frame") co_return response::text(200, "x").header("Content-Length", "7");
-    if (r.path() == "/much")
-      co_return response::text(200, "x").header("A", std::string(70'000, 'x'));
-    co_return response::text(200, "x").header("A", "b");
-  };
-  for (auto* path : {"/split", "/frame", "/much"}) {
-    with_http(server(handler), [&](http_rig& x) -> task<> {
-      x.w.feed(get("/") + get(path));
-      co_await settled();
-      CHECK(statuses_in(x.w.got()) == statuses{200, 500});
-      CHECK(x.w.closed());
-    });
+TEST_CASE(
+    "T5: a response that cannot be sent is the handler's failure: 500, counted, with a reason") {
+  const std::string long_value(70'000, 'x'), plain = "text/plain";
+  const struct {
+    std::string word; // of the reason
+    int status;
+    std::string type, name, value;
+  } cases[] = {{"status 100", 100, plain, "A", "b"},
+               {"status 101", 101, plain, "A", "b"},
+               {"status 103", 103, plain, "A", "b"},
+               {"status 199", 199, plain, "A", "b"},
+               {"status 0", 0, plain, "A", "b"},
+               {"status -200", -200, plain, "A", "b"},
+               {"status 600", 600, plain, "A", "b"},
+               {"status 1000", 1000, plain, "A", "b"},
+               {"controls in its field A", 200, plain, "A", "b\r\nC: d"},
+               {"name is no token", 200, plain, "A\r\nB", "c"},
+               {"name is no token", 200, plain, "", "c"},
+               {"content type has controls", 200, "text/plain\r\nA: b", "A", "b"},
+               {"controls in its field Content-Type", 200, plain, "Content-Type", "a\nb"},
+               {"for Content-Length", 200, plain, "Content-Length", "1"},
+               {"for content-lengtH", 200, plain, "content-lengtH", "7"},
+               {"for Transfer-Encoding", 200, plain, "Transfer-Encoding", "chunked"},
+               {"for TRANSFER-ENCODING", 200, plain, "TRANSFER-ENCODING", "gzip"},
+               {"for Connection", 200, plain, "Connection", "keep-alive"},
+               {"for connection", 200, plain, "connection", "close, upgrade"},
+               {"fields of 70011 bytes", 200, plain, "A", long_value}};
+  for (auto& c : cases) {
+    INFO(c.word);
+    const auto whole = [&] { return response(c.status, "never", c.type).header(c.name, c.value); };
+    const auto streamed = [&] {
+      const auto produce = [](writer& out) -> task<> { co_await out.write("never"); };
+      return response::stream(c.status, c.type, produce).header(c.name, c.value);
+    };
+    const auto why = whole().fault();
+    CHECK(why);
+    if (why) {
+      INFO(*why);
+      CHECK(why->find(c.word) != std::string::npos);
+      CHECK(why->find_first_of("\r\n") == std::string::npos);
+    }
+    const auto handler = [&](request& r) -> task<response> {
+      if (r.path() == "/whole") co_return whole();
+      if (r.path() == "/streamed") co_return streamed();
+      co_return response::text(200, "x").header("A", "b");
+    };
+    for (auto* path : {"/whole", "/streamed"}) {
+      with_http(server(handler), [&](http_rig& x) -> task<> {
+        x.w.feed(get("/") + get(path) + get("/"));
+        co_await settled();
+        CHECK(statuses_in(x.w.got()) == statuses{200, 500});
+        CHECK(x.w.got().find("never") == std::string::npos);
+        CHECK(x.w.closed());
+        CHECK(x.counters.failed_requests == 1);
+      });
+    }
   }
+  for (int status : {200, 204, 299, 304, 418, 500, 599})
+    CHECK_FALSE(response::text(status, "x").fault());
+}
+
+TEST_CASE("L8: the largest head that is allowed goes out, whatever is with it") {
+  const auto handler = [](request& r) -> task<response> {
+    auto a = response::text(200, std::string(2048, 'x')).close();
+    for (int i = 0; i < 128; ++i)
+      a = std::move(a).header("Name-" + std::to_string(100 + i), std::string(240, 'v'));
+    CHECK_FALSE(a.fault());
+    if (r.path() == "/one")
+      co_return response::text(200, "x").header("A", std::string(32'000, 'v'));
+    co_return std::move(a);
+  };
+  with_http(server(handler), [](http_rig& x) -> task<> {
+    x.w.feed(get("/one") + get("/"));
+    co_await settled();
+    CHECK(statuses_in(x.w.got()) == statuses{200, 200});
+    CHECK(x.counters.failed_requests == 0);
+  });
+}
+
+TEST_CASE(
+    "L8: a handler's own Content-Type and Date replace the server's; Connection: close closes") {
+  const auto handler = [](request& r) -> task<response> {
+    const bool streams = r.path() == "/stream";
+    auto a = streams ? response::stream(200, "text/html",
+                                        [](writer& out) -> task<> { co_await out.write("x"); })
+                     : response::text(200, "x");
+    if (r.path() == "/date") co_return std::move(a).header("dAte", "Tue, 11 Jun 2024 08:00:00 GMT");
+    if (r.path() == "/close") co_return std::move(a).header("CONNECTION", "Close");
+    co_return std::move(a).header("content-TYPE", "image/gif").header("Content-Type", "image/png");
+  };
+  const auto times = [](const std::string& in, std::string_view what) {
+    std::string lower;
+    for (char c : in) lower += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    std::size_t n = 0;
+    for (auto at = lower.find(what); at != lower.npos; at = lower.find(what, at + 1)) ++n;
+    return n;
+  };
+  with_http(server(handler), [&](http_rig& x) -> task<> {
+    x.w.feed(get("/") + get("/stream") + get("/date") + get("/close") + get("/never"));
+    co_await settled();
+    const auto a = answers_in(x.w.got());
+    REQUIRE(a.size() == 4);
+    for (auto& one : a) {
+      CHECK(one.status == 200);
+      CHECK(one.body == "x");
+      CHECK(one.complete);
+      CHECK(times(one.head, "\r\ncontent-type: ") == 1);
+      CHECK(times(one.head, "\r\ndate: ") == 1);
+    }
+    CHECK(a[0].head.find("Content-Type: image/png\r\n") != std::string::npos);
+    CHECK(a[1].head.find("Content-Type: image/png\r\n") != std::string::npos);
+    CHECK(a[2].head.find("dAte: Tue, 11 Jun 2024 08:00:00 GMT\r\n") != std::string::npos);
+    CHECK(times(a[3].head, "\r\nconnection: close\r\n") == 1);
+    CHECK(x.w.closed());
+    CHECK(x.counters.failed_requests == 0);
+  });
 }
 
 TEST_CASE("L8: a handler may close after its answer") {

@@ -255,6 +255,47 @@ TEST_CASE("L3: while held the transport reads no further than the mark, and lose
   });
 }
 
+TEST_CASE("pain 10: the peer's end behind more than the marks is told after the last byte") {
+  for (std::size_t n : {65'536u, 65'537u, 100'000u, 200'000u}) {
+    for (bool again : {false, true}) { // held a second time, with all of it read
+      INFO(n, " bytes");
+      with_tcp([&](nursery& n_, tcp_rig& x) -> task<> {
+        std::size_t seen = 0;
+        int ends = 0;
+        hold h;
+        x.start(n_, {{.attached = [&](probe_layer& l) { h = l.pause_in("test"); },
+                      .received = [&](probe_layer& l, const slice& in) -> std::size_t {
+                        seen += in.size();
+                        if (seen == n && again) h = l.pause_in("again");
+                        return in.size();
+                      },
+                      .eof =
+                          [&](probe_layer& l) {
+                            ++ends;
+                            l.close_below(ended_by::clean);
+                          }}});
+        const std::string block(1000, 'x');
+        for (std::size_t sent = 0; sent < n;) {
+          const auto k =
+              ::send(x.peer.fd(), block.data(), std::min(block.size(), n - sent), MSG_NOSIGNAL);
+          if (k > 0) sent += std::size_t(k);
+          if (k < 0) h.release(); // the kernel holds no more of it
+          co_await settled();
+        }
+        x.peer.finish();
+        co_await settled();
+        CHECK(ends == (seen == n && !again ? 1 : 0));
+        h.release();
+        co_await settled();
+        CHECK(seen == n);
+        h.release();
+        co_await settled();
+        CHECK(ends == 1);
+      });
+    }
+  }
+}
+
 TEST_CASE("T7: a cancel at any time closes the socket; asio has given back what it held") {
   for (int when = 0; when < 6; ++when) {
     INFO("situation ", when);

@@ -37,6 +37,30 @@ TEST_CASE("L8: a body with a length is told as it comes, then its end") {
         "POST / 1.1 stay 2 expect Host=a Content-Length=2 Expect=100-continue\nbody ab\nend\n");
 }
 
+TEST_CASE("L8: the end of a body with a length is known with its last byte") {
+  const auto known = [](const string& in) { // after head and pieces, all bytes used, end not asked
+    http1::server_core core;
+    CHECK_FALSE(core.at_end());
+    auto s = core.next(bytes(in));
+    for (auto at = s.used; at < in.size() && s.what != http1::server_core::event::end;
+         at += s.used) {
+      CHECK_FALSE(core.at_end());
+      s = core.next(bytes(in).subspan(at));
+    }
+    if (!core.at_end()) return false;
+    CHECK(core.next({}).what == http1::server_core::event::end);
+    CHECK_FALSE(core.at_end()); // told once
+    return true;
+  };
+  CHECK(known(get));
+  CHECK(known(with_length(0, "")));
+  CHECK(known(with_length(3, "abc")));
+  CHECK_FALSE(known(with_length(3, "ab")));
+  const auto chunks = "Transfer-Encoding: chunked\r\n";
+  CHECK_FALSE(known(post(chunks, "1\r\nc\r\n"))); // its last line is still to come
+  CHECK_FALSE(known(post(chunks, "1\r\nc\r\n0\r\n\r\n")));
+}
+
 TEST_CASE("L8: HEAD is read like GET") {
   CHECK(feed_http1("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n") == "HEAD / 1.1 stay Host=a\nend\n");
 }

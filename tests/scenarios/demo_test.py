@@ -5,12 +5,13 @@ import email.utils
 import hashlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
 
-from scenario import (Demo, check, check_equal, chunked, ends_well, finish, request, until)
+from scenario import (Demo, Ended, check, check_equal, chunked, ends_well, finish, request, until)
 
 MIB = 1 << 20
 
@@ -73,6 +74,12 @@ def pipelining(demo):
         check_equal("200 pipelined requests, in order", [c.response().body for _ in ids], wanted)
 
 
+def requests_in(demo):
+    """How many are in hand; ours is one of them."""
+    stacks = demo.child("http")["children"]
+    return sum(x["name"] == "request" for stack in stacks for x in stack["children"])
+
+
 def bodies(demo):
     with demo.connect() as c:
         r = c.ask("PATCH", "/echo", b"{}", ["Content-Type: application/x-odd; a=b"])
@@ -90,9 +97,7 @@ def bodies(demo):
         r = c.ask("HEAD", "/echo", b"x" * MIB)
         check_equal("HEAD /echo with a body", (r.status, r.body), (200, b""))
         check_equal("  and the next one", c.ask("GET", "/hello").body, b"hello world\n")
-        requests = lambda: [x for s in demo.child("http")["children"] for x in s["children"]
-                            if x["name"] == "request"]
-        check("  and no request is left", until(lambda: len(requests()) == 1), requests())
+        check("  and no request is left", until(lambda: requests_in(demo) == 1), demo.tree())
     with demo.connect() as c:
         c.send(b"POST /echo HTTP/1.1\r\nHost: demo\r\nExpect: 100-continue\r\n"
                b"Content-Length: 3\r\n\r\n")
@@ -132,6 +137,46 @@ def large_echo(demo, size):
         check_equal(f"an echo of {size // MIB} MiB", got.digest(), sent.digest())
         grown = demo.memory_kib() - before
         check("  in little memory", grown < 16 * 1024, f"{grown} KiB more")
+
+
+def late_reader(demo, size, halves):
+    """It writes all of its body, perhaps ends its side, and then only begins to read."""
+    block = hashlib.sha256(str(size).encode()).digest() * 2048  # 64 KiB
+    name = f"{size} bytes, read late" + (", after a half-close" if halves else "")
+    with demo.connect() as c:
+        sent = 0
+
+        def write():
+            nonlocal sent
+            c.send(f"PUT /echo HTTP/1.1\r\nHost: demo\r\nContent-Length: {size}\r\n\r\n".encode())
+            for sent in range(0, size, len(block)):
+                c.send(block[:size - sent])
+            if halves:
+                c.socket.shutdown(socket.SHUT_WR)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        def is_full():
+            before = sent
+            time.sleep(0.1)
+            return sent == before
+        until(is_full)
+        wrong, left = 0, int(c.head()["Content-Length"])
+        try:
+            while left:
+                part = c.take(min(left, len(block)))
+                wrong += part != block[:len(part)]
+                left -= len(part)
+        except Ended as e:
+            wrong += 1
+            name += f": {left} bytes missing, {e!r:.60}"
+        writer.join()
+        check(f"an echo of {name}", not wrong, wrong)
+        if halves:
+            check("  and the connection ends", c.is_closed())
+        else:
+            check("  and the task is over", until(lambda: requests_in(demo) == 1), demo.tree())
+            check_equal("  and the next one", c.ask("GET", "/hello").status, 200)
 
 
 def by_curl(demo):
@@ -177,6 +222,9 @@ def main(program):
             bodies(demo)
             large_echo(demo, MIB)
             large_echo(demo, 64 * MIB)
+            for size in (65536, 100_000, 8 * MIB, 32 * MIB):
+                for halves in (False, True):
+                    late_reader(demo, size, halves)
             by_curl(demo)
             check("all connections are gone",
                   until(lambda: demo.counts()["open"] == 1), demo.counts())

@@ -75,7 +75,10 @@ def bad_starts(program):
                  (("demo", "--http", "127.0.0.1:65536"), "65535"),
                  (("demo", "--loops", "0"), "--loops"),
                  (("demo", "--loops", "many"), "--loops"),
-                 (("demo", "--timeout", "-1"), "--timeout"),
+                 *((("demo", f"--timeout={seconds}"), f"--timeout: {seconds} is not")
+                   for seconds in ("-1", "0", "0.001", "nan", "-nan", "NAN", "nan(1)", "inf",
+                                   "-inf", "infinity", "1e400", "86401", "ten", "10s")),
+                 (("demo", "--timeout", "-1"), "--timeout: -1 is not"),
                  (("demo", "--colour"), "--colour"),
                  (("demo", "more"), "more"),
                  (("dmeo",), "dmeo"),
