@@ -21,7 +21,8 @@ void boundary::leave() noexcept {
 
 void boundary::cancel() noexcept {
   if (std::exchange(cancelled, true)) return;
-  if (!run) return; // not entered yet: seen on entry
+  if (!run) return;    // not entered yet: seen on entry
+  if (pending) return; // from further out: all inside know
   run->look_at_all();
   run->news_ = true;
   run->wake();

@@ -1,10 +1,15 @@
-// creche_tasks_bench.cpp: what tasks pay to speak with each other.
+// creche_tasks_bench.cpp: what tasks cost: their life, a checkpoint, a deadline, a channel.
 //
-//     creche_tasks_bench [--count N] [channel]        without a word, all there is
+//     creche_tasks_bench [--count N] [life] [await] [channel]        without a word, all there is
 //
-// Prints one JSON line for each variant: nanoseconds per item, the median of five rounds.
+// Prints one JSON line for each variant: nanoseconds per item, by the clock and by the processors,
+// the medians of five rounds.
 #include "runtime/run.hpp"
+#include "runtime/scope.hpp"
 #include "runtime/shared_channel.hpp"
+#include "runtime/this_task.hpp"
+
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -18,19 +23,67 @@ using namespace creche;
 
 constexpr int rounds = 5;
 
+task<> sleep_for_ever() { co_await sleep_for(no_limit); }
+
+double cpu_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return double(t.tv_sec) * 1e9 + double(t.tv_nsec);
+}
+
 /// Runs `round` once to warm the pools and five times for the record.
 template <class F> task<> measure(const char* what, int count, F round) {
-  std::array<double, rounds> ns;
+  std::array<double, rounds> ns, cpu;
   co_await round();
-  for (auto& x : ns) {
+  for (int i = 0; i < rounds; ++i) {
     const auto start = system_clock().now();
+    const auto cpu_start = cpu_ns();
     co_await round();
-    x = double((system_clock().now() - start).count()) / count;
+    ns[i] = double((system_clock().now() - start).count()) / count;
+    cpu[i] = (cpu_ns() - cpu_start) / count;
   }
   std::sort(ns.begin(), ns.end());
-  std::printf("{\"what\": \"%s\", \"ns\": %.1f, \"min\": %.1f, \"max\": %.1f, \"count\": %d}\n",
-              what, ns[rounds / 2], ns.front(), ns.back(), count);
+  std::sort(cpu.begin(), cpu.end());
+  std::printf("{\"what\": \"%s\", \"ns\": %.1f, \"min\": %.1f, \"max\": %.1f, \"cpu_ns\": %.1f, "
+              "\"count\": %d}\n",
+              what, ns[rounds / 2], ns.front(), ns.back(), cpu[rounds / 2], count);
   std::fflush(stdout);
+}
+
+// ---- life: all of them at once in one nursery
+
+task<> finish_all(int count) {
+  auto body = [count](nursery& n) -> task<> {
+    for (int i = 0; i < count; ++i) n.start([]() -> task<> { co_return; });
+    co_return;
+  };
+  co_await with_nursery(body);
+}
+
+/// Each sleeps under a deadline of its own, up to an hour ahead; then all are cancelled.
+task<> cancel_all(int count) {
+  auto body = [count](nursery& n) -> task<> {
+    std::uint32_t dice = 1;
+    for (int i = 0; i < count; ++i) {
+      dice = dice * 1664525u + 1013904223u;
+      n.start([limit = clock_duration(std::chrono::seconds(100 + dice % 3500))]() -> task<> {
+        co_await move_on_after(limit, [] { return sleep_for_ever(); });
+      });
+    }
+    co_await sleep_for(clock_duration(1)); // all of them wait
+    n.cancel();
+  };
+  co_await with_nursery(body);
+}
+
+// ---- await
+
+task<> checkpoints(int count) {
+  for (int i = 0; i < count; ++i) co_await checkpoint();
+}
+task<> deadline_scopes(int count) {
+  for (int i = 0; i < count; ++i)
+    co_await move_on_after(std::chrono::seconds(10), []() -> task<> { co_await checkpoint(); });
 }
 
 /// One task sends `count` numbers to another.
@@ -65,11 +118,20 @@ task<> channels(int count) {
   co_await stream_bench<shared_channel<int>>("shared_channel_1024_two_loops", 1024, count, far);
 }
 
+task<> lives(int count) {
+  co_await measure("start_and_finish", count, [=] { return finish_all(count); });
+  co_await measure("cancel_sleeping_with_deadline", count, [=] { return cancel_all(count); });
+}
+task<> awaits(int count) {
+  co_await measure("checkpoint", 10 * count, [=] { return checkpoints(10 * count); });
+  co_await measure("deadline_scope", count, [=] { return deadline_scopes(count); });
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   int count = 1'000'000;
-  bool all = true, wants_channels = false;
+  bool all = true, wants_channels = false, wants_lives = false, wants_awaits = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view a = argv[i];
     if (a == "--count" && i + 1 < argc) {
@@ -78,8 +140,12 @@ int main(int argc, char** argv) {
     }
     all = false;
     wants_channels |= a == "channel";
+    wants_lives |= a == "life";
+    wants_awaits |= a == "await";
   }
   const auto r = run({.name = "bench", .loops = 2}, [&](nursery&) -> task<> {
+    if (all || wants_awaits) co_await awaits(count);
+    if (all || wants_lives) co_await lives(count);
     if (all || wants_channels) co_await channels(count);
   });
   return r.finish();
