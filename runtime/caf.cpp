@@ -72,7 +72,7 @@ namespace detail {
 task<> caf_plan::body(ready_slot*) { throw std::logic_error("a CAF actor has no body"); }
 
 internal::child_actor* caf_plan::make(internal::child_record& record) {
-  return internal::make_resident<internal::caf_child>(*record.place, &record, *this);
+  return internal::make_resident<internal::caf_child>(*home, &record, *this);
 }
 
 } // namespace detail

@@ -19,6 +19,7 @@ namespace creche {
 
 namespace internal {
 class child_actor;
+class loop;
 class nursery_actor;
 struct child_access;
 struct child_record;
@@ -104,6 +105,7 @@ public:
   std::string name;
   child_rules rules;
   placement where = placement::here;
+  internal::loop* home = nullptr; // of the incarnations; set at the start
   bool wants_ready = false;
 
   plan() = default;

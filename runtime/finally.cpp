@@ -16,7 +16,7 @@ void finally_base::complete(bool stopped) {
   cleaning_.deadline_ = later(run_.now(), limit_);
   cleaning_.open();
   try {
-    cleanup_.begin(make_cleanup(), run_, cleaning_.as_boundary());
+    cleanup_.begin(make_cleanup(), run_);
   } catch (...) {
     failed_ = std::current_exception();
     run_.finished(cleaning_.as_boundary(), false);

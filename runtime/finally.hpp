@@ -57,7 +57,7 @@ public:
   void await_suspend(std::coroutine_handle<>) {
     enter(run_);
     try {
-      body_.begin(make_body_(), run_, *this);
+      body_.begin(make_body_(), run_);
     } catch (...) {
       unmade_ = std::current_exception();
       run_.finished(*this, false);

@@ -98,10 +98,14 @@ void task_run::unwind(boundary& to) noexcept {
   for (bool last = false; !last;) {
     auto* f = current_;
     if (!f || f == to.outer) break; // nothing inside it is left
-    last = f->bound == &to;
-    current_ = f->up ? f->up : f->bound->outer;
+    auto* up = f->up;
     if (f->holder) *f->holder = nullptr;
     f->self.destroy();
+    if (!up) { // its boundary is the innermost now: those that lived in the frame have left
+      last = inner_ == &to;
+      up = inner_->outer;
+    }
+    current_ = up;
   }
   unwinding_ = false;
 }

@@ -29,9 +29,8 @@ struct boundary;
 /// The base of every promise: one coroutine frame of a task.
 struct frame : pooled {
   task_run* run = nullptr;
-  frame* up = nullptr;       // who awaits this one; null when a boundary does
-  boundary* bound = nullptr; // the boundary whose body this is, if it is one
-  frame** holder = nullptr;  // where the owner keeps it: cleared when the unwinder frees it
+  frame* up = nullptr;      // who awaits this one; null when the innermost boundary does
+  frame** holder = nullptr; // where the owner keeps it: cleared when the unwinder frees it
   std::coroutine_handle<> self;
   std::exception_ptr error;
   std::source_location at; // its last await
@@ -123,10 +122,9 @@ public:
     callee.up = current_;
     next_ = current_ = &callee;
   }
-  /// `body` runs next; `b`, which was entered, awaits it.
-  void call(frame& body, boundary& b) noexcept {
+  /// `body` runs next; the innermost boundary, just entered, awaits it.
+  void call_body(frame& body) noexcept {
     body.run = this;
-    body.bound = &b;
     next_ = current_ = &body;
   }
   /// The frame that awaits the boundary goes on.
@@ -155,11 +153,11 @@ public:
   }
   /// From final_suspend: whoever awaits `f` is next.
   void returned(frame& f) noexcept {
-    if (f.bound) {
-      current_ = f.bound->outer;
-      finished(*f.bound, false);
-    } else {
+    if (f.up) {
       next_ = current_ = f.up;
+    } else {
+      current_ = inner_->outer; // what was opened inside has left by now
+      finished(*inner_, false);
     }
   }
   /// The earliest deadline of the scopes around, up to the first shield; min(): cancelled.

@@ -234,7 +234,7 @@ protected:
       : run_(r), options_(o), where_(where) {}
   virtual ~nursery_scope();
   nursery& open();
-  void begin(task<> body) { body_.begin(std::move(body), run_, *this); }
+  void begin(task<> body) { body_.begin(std::move(body), run_); }
   /// The body could not even be made: children that it started end first, then this is thrown.
   void fail(std::exception_ptr why) noexcept;
   void rethrow();

@@ -157,9 +157,9 @@ public:
     deadline_ = limit_.from(run_.now());
     open();
     if constexpr (takes_scope)
-      body_.begin(f_(static_cast<cancel_scope&>(*this)), run_, as_boundary());
+      body_.begin(f_(static_cast<cancel_scope&>(*this)), run_);
     else
-      body_.begin(f_(), run_, as_boundary());
+      body_.begin(f_(), run_);
   }
   given await_resume() {
     if constexpr (G == give::must) {

@@ -136,11 +136,11 @@ public:
   body_of() = default;
   body_of(const body_of&) = delete;
   ~body_of() { reset(); }
-  void begin(task<T> t, task_run& r, boundary& b) {
+  void begin(task<T> t, task_run& r) {
     if (!t) fail_empty_task();
     frame_ = t.release();
     frame_->holder = &frame_;
-    r.call(*frame_, b);
+    r.call_body(*frame_);
   }
   void reset() noexcept {
     if (auto* f = std::exchange(frame_, nullptr)) f->self.destroy();

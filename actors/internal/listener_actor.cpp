@@ -97,7 +97,7 @@ task<> listener_plan::body(detail::ready_slot*) {
   throw std::logic_error("a listener has no task");
 }
 child_actor* listener_plan::make(child_record& r) {
-  return make_resident<listener_actor>(*r.place, &r, *this);
+  return make_resident<listener_actor>(*home, &r, *this);
 }
 
 listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p)
@@ -275,10 +275,10 @@ void listener_actor::serve(int fd) {
   auto* r = make_record();
   r->label = "connection ";
   r->numbered = true;
-  r->place = &home_.owner->roomiest();
   counters_.accepted.fetch_add(1, std::memory_order_relaxed);
   open_.fetch_add(1, std::memory_order_relaxed);
-  auto* s = make_resident<http_stack>(*r->place, r, fd, plan_.server, counters_, tcp_limits_);
+  auto* s = make_resident<http_stack>(home_.owner->roomiest(), r, fd, plan_.server, counters_,
+                                      tcp_limits_);
   add(r, s, connection_rules);
 }
 

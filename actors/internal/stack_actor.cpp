@@ -33,7 +33,7 @@ void stack_actor::on_forget(child_record& r) {
   if (r.end.load() != how::completed && phase() == nursery_state::phase::open) cancel_all();
 }
 
-void stack_actor::run_task(std::string_view label, const detail::call_ops& ops, void* call) {
+void stack_actor::run_task(const char* label, const detail::call_ops& ops, void* call) {
   if (phase() != nursery_state::phase::open) return; // its requester is about to end as well
   auto* r = make_record();
   r->label = label;

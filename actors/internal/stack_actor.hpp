@@ -28,17 +28,16 @@ public:
   std::string_view kind() const noexcept override { return "stack"; }
 
   /// Runs a callable as a child of the stack; told by letter, from any layer on any loop.
-  template <class F> void start_task(std::string_view label, F f);
+  template <class F> void start_task(const char* label, F f);
 
 protected:
   /// Makes the layers, lowest first, with add_layer. Home thread, in the first turn.
   virtual void build() = 0;
   /// A layer above those added before; on `where`, or on our loop.
-  template <class L, class... A> L& add_layer(std::string_view label, loop* where, A&&... a) {
+  template <class L, class... A> L& add_layer(const char* label, loop* where, A&&... a) {
     auto* r = make_record();
     r->label = label;
-    r->place = where ? where : &home_;
-    auto* l = make_resident<L>(*r->place, r, *this, std::forward<A>(a)...);
+    auto* l = make_resident<L>(where ? *where : home_, r, *this, std::forward<A>(a)...);
     if (!layers_.empty()) layers_.back()->join(*l);
     layers_.push_back(l);
     return *l;
@@ -50,18 +49,18 @@ protected:
 
 private:
   template <class F> struct task_note {
-    std::string_view label;
+    const char* label;
     F f;
     void operator()(resident& r) {
       static_cast<stack_actor&>(r).run_task(label, detail::call_ops_of<F>, &f);
     }
   };
-  void run_task(std::string_view label, const detail::call_ops& ops, void* call);
+  void run_task(const char* label, const detail::call_ops& ops, void* call);
 
   std::vector<layer_actor*> layers_; // bottom first; null once ended
 };
 
-template <class F> void stack_actor::start_task(std::string_view label, F f) {
+template <class F> void stack_actor::start_task(const char* label, F f) {
   tell<task_note<F>, lane::data>(*this, label, std::move(f));
 }
 

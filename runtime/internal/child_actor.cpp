@@ -52,7 +52,7 @@ void child_record::add_reason(std::string_view reason, std::source_location wher
 
 std::string child_record::name() const {
   if (plan && !plan->name.empty()) return plan->name;
-  if (!label.empty()) return std::string(label) + (numbered ? std::to_string(ordinal) : "");
+  if (label) return label + (numbered ? std::to_string(ordinal) : std::string());
   return is_body ? "main" : "#" + std::to_string(ordinal);
 }
 std::string child_record::path() const { return nursery ? nursery->path() + "/" + name() : name(); }

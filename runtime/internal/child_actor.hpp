@@ -65,13 +65,12 @@ struct child_record : detail::pooled {
   nursery_actor* nursery = nullptr; // null once forgotten
   loop* nursery_home = nullptr;
   door* gate = nullptr;
-  loop* place = nullptr;
   child_actor* actor = nullptr; // the present incarnation, or null
   std::unique_ptr<detail::plan> plan;
   std::unique_ptr<child_past> past;
   detail::ready_slot* slot = nullptr;  // somebody waits in start_ready
   detail::binding* bindings = nullptr; // of task_locals; home thread of the child
-  std::string_view label;              // static text; empty: the plan's name, or a number
+  const char* label = nullptr;         // static text; null: the plan's name, or a number
   std::uint64_t ordinal = 0;
   nursery_state::child_id id = nursery_state::none;
   std::uint32_t incarnation = 0;

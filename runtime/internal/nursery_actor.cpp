@@ -89,7 +89,7 @@ void nursery_actor::must_be_home() const {
 
 child_record* nursery_actor::make_record(loop& home, door& gate) {
   auto* r = new child_record;
-  r->nursery_home = r->place = &home;
+  r->nursery_home = &home;
   r->gate = &gate;
   r->gate->hold();
   r->bindings = detail::current_bindings();
@@ -152,7 +152,7 @@ child nursery_actor::start(child_record* r) {
     r->nursery = this;
     r->ordinal = ++ordinal_;
   }
-  if (r->plan->where == placement::any_loop) r->place = &home_.owner->roomiest();
+  r->plan->home = r->plan->where == placement::any_loop ? &home_.owner->roomiest() : &home_;
   return add(r, nullptr, r->plan->rules);
 }
 

@@ -137,7 +137,8 @@ void tree_sink::child(const child_record& r) const {
   }
   if (!r.actor) return;
   c.kind = r.actor->kind();
-  c.stuck = r.place->running() == static_cast<const runnable*>(r.actor) && r.place->is_stuck();
+  auto& home = r.actor->home();
+  c.stuck = home.running() == static_cast<const runnable*>(r.actor) && home.is_stuck();
   r.actor->describe(tree_sink{c, most_children});
 }
 

@@ -29,7 +29,7 @@ void drop_unawaited(frame& f) noexcept {
 }
 
 internal::child_actor* plan::make(internal::child_record& record) {
-  return internal::make_resident<internal::task_actor>(*record.place, &record);
+  return internal::make_resident<internal::task_actor>(*home, &record);
 }
 
 } // namespace creche::detail
@@ -133,7 +133,7 @@ std::size_t task_actor::take_turn(std::size_t budget) {
 void task_actor::begin() {
   try {
     auto* r = record();
-    body_.begin(ops_ ? ops_->invoke(object_) : r->plan->body(r->slot), *this, root_);
+    body_.begin(ops_ ? ops_->invoke(object_) : r->plan->body(r->slot), *this);
   } catch (...) {
     drop_call();
     finish(how::failed, std::current_exception());

@@ -255,7 +255,7 @@ public:
   made_stack(caf::actor_config& cfg, internal::child_record* r, const recipe& f)
       : stack_actor(cfg, r), recipe_(f) {}
 
-  template <class L, class... A> L& add(std::string_view label, internal::loop* where, A&&... a) {
+  template <class L, class... A> L& add(const char* label, internal::loop* where, A&&... a) {
     return add_layer<L>(label, where, std::forward<A>(a)...);
   }
   /// Runs `f(made_stack&)` in a turn of the stack; any thread.
@@ -285,7 +285,7 @@ struct stack_plan final : creche::detail::plan {
     throw std::logic_error("a stack has no task");
   }
   internal::child_actor* make(internal::child_record& r) override {
-    return internal::make_resident<made_stack>(*r.place, &r, recipe);
+    return internal::make_resident<made_stack>(*home, &r, recipe);
   }
 };
 

@@ -104,8 +104,7 @@ template <class C> struct plan_of : creche::detail::plan {
   plan_of(meeting& x, loop* p, C** out) : m(x), place(p), made(out) { name = "busy"; }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
   child_actor* make(child_record& r) override {
-    if (place) r.place = place;
-    return *made = make_resident<C>(*r.place, &r, m);
+    return *made = make_resident<C>(place ? *place : *home, &r, m);
   }
 };
 
@@ -131,7 +130,7 @@ struct task_plan : creche::detail::plan {
     }
   }
   child_actor* make(child_record& r) override {
-    r.place = &place;
+    home = &place;
     return plan::make(r);
   }
 };
@@ -271,7 +270,7 @@ struct boss_plan : creche::detail::plan {
   boss_log& log;
   explicit boss_plan(boss_log& l) : log(l) { name = "boss"; }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
-  child_actor* make(child_record& r) override { return make_resident<boss>(*r.place, &r, log); }
+  child_actor* make(child_record& r) override { return make_resident<boss>(*home, &r, log); }
 };
 
 } // namespace

@@ -45,7 +45,7 @@ struct tardy_plan : creche::detail::plan {
   }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
   internal::child_actor* make(internal::child_record& r) override {
-    return internal::make_resident<tardy>(*r.place, &r, never);
+    return internal::make_resident<tardy>(*home, &r, never);
   }
 };
 [[noreturn]] void run_tardy(run_options o, bool never) {
