@@ -68,6 +68,7 @@ bool task_run::shielded() const noexcept {
 }
 
 void task_run::stop() noexcept {
+  obey(); // asked for in this very turn, it is further out than any scope
   boundary* to = nullptr;
   for (auto* b = inner_;; b = b->up) {
     if (b->cancelled || b->intercepts || !b->up) to = b;

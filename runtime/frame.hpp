@@ -204,6 +204,8 @@ protected:
 
   /// Queues a turn.
   virtual void wake() noexcept = 0;
+  /// If somebody asked for the end of the whole task, its outermost boundary is cancelled now.
+  virtual void obey() noexcept = 0;
 
   /// Before a step: what a cancel or a letter means for the wait. `mail`: a data letter is there.
   void look_at_wait(bool mail);

@@ -34,6 +34,9 @@ protected:
   void on_start() override { started_ = true; }
   void on_cancel() override { root_.cancel(); }
   void wake() noexcept override { wake_up(); }
+  void obey() noexcept override {
+    if (cancel_asked()) root_.cancel();
+  }
   /// From the destructor of the class that holds the callable: it may never have run.
   void drop_call() noexcept;
 

@@ -276,6 +276,26 @@ TEST_CASE("T.very_deep_cancel_scope_nesting: 20 000 scopes and nurseries are sto
   });
 }
 
+TEST_CASE("T.cancel_scope_nesting: a cancel of the whole task in the same turn is the outer one") {
+  run_clean([](nursery&) -> task<> {
+    bool caught = false;
+    auto body = [&](nursery& m) -> task<> {
+      m.start([&]() -> task<> {
+        auto inner = [&](cancel_scope& s) -> task<> {
+          s.cancel();
+          m.cancel(); // tells this task by letter, but means it at once
+          co_await checkpoint();
+        };
+        co_await move_on_after(1h, inner);
+        caught = true;
+      });
+      co_await sleep_long();
+    };
+    co_await with_nursery(body);
+    CHECK(!caught);
+  });
+}
+
 TEST_CASE("T2: a cancelled scope is seen again and again, by every later checkpoint") {
   run_clean([](nursery&) -> task<> {
     int stops = 0;
