@@ -15,6 +15,7 @@
 #include "runtime/outcome.hpp"
 #include "runtime/parking.hpp"
 #include "runtime/receive.hpp"
+#include "runtime/request.hpp"
 #include "runtime/restart.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
