@@ -201,6 +201,8 @@ template <class R, class M>
 [[nodiscard]] detail::request_op<std::decay_t<M>, R> request(const child& to, M&& message,
                                                              clock_duration within = no_limit) {
   static_assert(!std::is_reference_v<R>, "an answer is a value");
+  static_assert(alignof(detail::reply_to<R>) <= 16 && alignof(std::decay_t<M>) <= 16,
+                "messages and answers are kept in the pool, aligned to 16");
   static_assert(safe_in_co_await<M> || !std::is_aggregate_v<std::remove_cvref_t<M>>,
                 "g++ 12 miscompiles an aggregate that owns something inside a co_await expression: "
                 "give its type a constructor, or the message a name first "
