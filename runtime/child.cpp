@@ -55,6 +55,19 @@ task<receipt> child::cancel_and_wait(std::string reason, std::source_location wh
   co_return self.record_->refused ? receipt::refused : receipt::cancelled;
 }
 
+child_statistics child::statistics() const noexcept {
+  if (!record_) return {};
+  auto& c = record_->letters;
+  return {c.handled.load(std::memory_order_relaxed), c.failed.load(std::memory_order_relaxed),
+          c.unhandled.load(std::memory_order_relaxed),
+          c.undelivered.load(std::memory_order_relaxed), restarts()};
+}
+send_result child::send_mail(detail::mail& m) const noexcept {
+  if (record_) return record_->send(m);
+  m.type->drop(m, send_result::undelivered);
+  return send_result::undelivered;
+}
+
 detail::wait_op child::wait() const& noexcept {
   if (!record_) return {nullptr, "", nullptr, nullptr};
   record_->hold();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/failure.hpp"
+#include "runtime/mail.hpp"
 #include "runtime/nursery_state.hpp"
 #include "runtime/task.hpp"
 #include "runtime/waiting.hpp"
@@ -40,6 +41,7 @@ enum class placement : std::uint8_t {
 
 namespace detail {
 
+class request_base;
 class start_awaiter_base;
 
 // What a child that is started with start_ready answers through: made by the starter, shared with
@@ -107,7 +109,9 @@ public:
   placement where = placement::here;
   internal::loop* home = nullptr; // of the incarnations; set at the start
   bool wants_ready = false;
+  std::uint32_t mailbox = default_mailbox; // messages
 
+  static constexpr std::uint32_t default_mailbox = 1024;
   plan() = default;
   plan(const plan&) = delete;
   virtual ~plan() = default;
@@ -185,6 +189,8 @@ public:
   child_spec&& ignore_failure() && { return made().rules.ignore_failure = true, std::move(*this); }
   /// Its end, for good, stops the nursery.
   child_spec&& significant() && { return made().rules.significant = true, std::move(*this); }
+  /// How many messages may wait for it; more are shed. 1024 if nothing is said.
+  child_spec&& mailbox_limit(std::uint32_t n) && { return made().mailbox = n, std::move(*this); }
   child_spec&& on(placement p) && { return made().where = p, std::move(*this); }
 
   std::string_view name() const noexcept { return plan_ ? plan_->name : std::string_view(); }
@@ -199,6 +205,13 @@ private:
   }
   detail::plan* release() noexcept { return std::exchange(plan_, nullptr); }
   detail::plan* plan_; // null once used up
+};
+
+/// What became of what was sent to a child, by all its incarnations, the orders of its nursery not
+/// counted. What was sent when it had ended is in the system's ledger only.
+struct child_statistics {
+  std::uint32_t handled = 0, failed = 0, unhandled = 0, undelivered = 0;
+  std::uint32_t restarts = 0;
 };
 
 /// The logical child, across its restarts. Any thread.
@@ -219,6 +232,17 @@ public:
   /// How it ended, for good; nullopt while it lives or waits for a restart.
   std::optional<outcome> result() const;
   std::uint32_t restarts() const noexcept;
+  child_statistics statistics() const noexcept;
+
+  /// Puts a message into its mailbox, for its task to receive<M>(). Never waits, never throws but
+  /// for memory or M's own reasons. Messages of one sender arrive in order. What waits when the
+  /// task ends, or restarts, is dropped and counted. Not a checkpoint.
+  template <class M> send_result send(M&& message) const {
+    using type = std::decay_t<M>;
+    static_assert(alignof(type) <= 16, "a message is kept in the pool, aligned to 16");
+    return send_mail(*new detail::mail_of<type>(std::forward<M>(message)));
+  }
+
   /// Asks its nursery to cancel it. Idempotent; overtakes all data; nothing if it has ended. The
   /// first reason is what its result tells, later ones are causes of it.
   void cancel(std::string_view reason = {},
@@ -240,7 +264,9 @@ private:
   friend class nursery;
   friend class internal::nursery_actor;
   friend struct internal::child_access;
+  friend class detail::request_base;
   explicit child(internal::child_record* r) noexcept : record_(r) {} // takes over one reference
+  send_result send_mail(detail::mail& m) const noexcept;             // takes it over
   internal::child_record* record_ = nullptr;
 };
 

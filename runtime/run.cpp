@@ -46,8 +46,8 @@ void log_report(const internal::report& r) {
 
 } // namespace
 
-run_result::run_result(kind k, std::vector<failure> f, int signal, bool hurried)
-    : kind_(k), hurried_(hurried), signal_(signal) {
+run_result::run_result(kind k, std::vector<failure> f, int signal, bool hurried, creche::ledger l)
+    : kind_(k), hurried_(hurried), signal_(signal), ledger_(l) {
   if (!f.empty()) failures_.emplace(std::move(f));
 }
 
@@ -92,7 +92,7 @@ run_result detail::run_root(const run_options& o, root_body body, std::source_lo
   const auto kind = !failures.empty() ? run_result::kind::failed
                     : watch.signal()  ? run_result::kind::interrupted
                                       : run_result::kind::completed;
-  return {kind, std::move(failures), watch.signal(), watch.hurried()};
+  return {kind, std::move(failures), watch.signal(), watch.hurried(), system.letters()};
 }
 
 } // namespace creche

@@ -5,6 +5,7 @@
 // signals, notices loops that are stuck in a handler, and prints the tree even then.
 #pragma once
 
+#include "runtime/ledger.hpp"
 #include "runtime/nursery.hpp"
 
 #include <optional>
@@ -35,9 +36,11 @@ public:
     failed,
   };
 
-  run_result(kind k, std::vector<failure> f, int signal, bool hurried);
+  run_result(kind k, std::vector<failure> f, int signal, bool hurried, creche::ledger l = {});
 
   run_result::kind how() const noexcept { return kind_; }
+  /// Of every letter, after the end.
+  const creche::ledger& ledger() const noexcept { return ledger_; }
   const failure_group* failures() const noexcept { return failures_ ? &*failures_ : nullptr; }
   /// 0: completed, or drained after one signal. 1: failed. 128 + signal: the drain was cut short,
   /// by a second signal or because it took too long.
@@ -51,6 +54,7 @@ private:
   bool hurried_;
   int signal_;
   std::optional<failure_group> failures_;
+  creche::ledger ledger_;
 };
 
 namespace detail {

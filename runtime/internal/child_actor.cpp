@@ -1,6 +1,6 @@
 #include "runtime/internal/child_actor.hpp"
 
-#include "runtime/internal/nursery_actor.hpp"
+#include "runtime/internal/runtime_system.hpp"
 
 #include <thread>
 
@@ -57,6 +57,32 @@ std::string child_record::name() const {
 }
 std::string child_record::path() const { return nursery ? nursery->path() + "/" + name() : name(); }
 
+send_result child_record::send(detail::mail& m) noexcept {
+  auto r = send_result::undelivered;
+  if (nursery_home->at_home()) {
+    r = offer(m);
+  } else if (auto* l = loop::current(); l && &l->owner->gate() == gate) { // so it lives
+    std::lock_guard hold(nursery_home->tree());
+    r = offer(m);
+  } else {
+    std::lock_guard alive(gate->lock);
+    if (!gate->closed) {
+      std::lock_guard hold(nursery_home->tree());
+      r = offer(m);
+    }
+  }
+  if (r != send_result::queued) m.type->drop(m, r); // not under a lock: it may be anybody's code
+  return r;
+}
+
+send_result child_record::offer(detail::mail& m) noexcept {
+  if (nursery && actor)
+    return actor->offer_mail(m, plan ? plan->mailbox : detail::plan::default_mailbox);
+  nursery_home->count(fate::sent);
+  nursery_home->count(fate::undelivered);
+  return send_result::undelivered;
+}
+
 // ---- child_actor
 
 const letter_kind child_actor::start_kind{
@@ -79,6 +105,16 @@ const letter_kind child_actor::ended_kind{"ended", lane::control,
                                           },
                                           [](letter&) noexcept {}};
 
+const letter_kind child_actor::mail_kind{"mail", lane::data,
+                                         [](letter& l, resident& r) {
+                                           static_cast<child_actor&>(r).on_mail(
+                                               static_cast<detail::mail&>(l));
+                                         },
+                                         [](letter& l) noexcept {
+                                           auto& m = static_cast<detail::mail&>(l);
+                                           m.type->drop(m, send_result::undelivered);
+                                         }};
+
 child_actor::child_actor(caf::actor_config& cfg, child_record* r) : resident(cfg), record_(r) {
   ended_.kind = &ended_kind;
   ended_.self = this;
@@ -97,15 +133,49 @@ void child_actor::order_cancel() {
 std::size_t child_actor::turn(std::size_t budget) {
   try {
     return run_lanes(budget, [this] {
-      if (!cancel_asked() || cancel_seen_) return;
-      cancel_seen_ = true;
-      on_cancel();
+      if (cancel_asked() && !std::exchange(cancel_seen_, true)) on_cancel();
+      if (record_ && !dead_) add(record_->letters.handled, 1);
     });
   } catch (...) {
+    home_.recount(fate::failed);
+    if (record_ && opened_data()) recount(record_->letters.failed);
     on_throw(std::current_exception());
     if (!queued) home_.schedule(*this); // the rest of the mailbox, or the last turn
     return 1;
   }
+}
+
+send_result child_actor::offer_mail(detail::mail& m, std::uint32_t limit) noexcept {
+  m.kind = &mail_kind;
+  if (mail_.fetch_add(1, std::memory_order_relaxed) >= limit) {
+    mail_.fetch_sub(1, std::memory_order_relaxed);
+    home_.count(fate::sent);
+    home_.count(fate::shed);
+    return send_result::shed;
+  }
+  if (offer(m)) return send_result::queued;
+  home_.count(fate::undelivered);
+  return send_result::undelivered;
+}
+
+void child_actor::on_mail(detail::mail& m) {
+  mail_.fetch_sub(1, std::memory_order_relaxed);
+  not_understood();
+  m.type->drop(m, send_result::undelivered);
+}
+
+void child_actor::not_understood() noexcept {
+  resident::not_understood();
+  if (record_ && opened_data()) recount(record_->letters.unhandled);
+}
+
+void child_actor::recount(letter_counts::count& as) noexcept {
+  add(record_->letters.handled, ~std::uint32_t{0});
+  add(as, 1);
+}
+
+void child_actor::lost(std::uint32_t n) noexcept {
+  if (record_ && n) add(record_->letters.undelivered, n);
 }
 
 void child_actor::on_exit(caf::error) {

@@ -62,7 +62,7 @@ struct child_record : detail::pooled {
   /// nothing runs after a cancel, whichever thread it came from.
   std::atomic<bool> cancel_asked{false};
   detail::wait_list waits;
-  nursery_actor* nursery = nullptr; // null once forgotten
+  nursery_actor* nursery = nullptr; // null once forgotten; changes under the tree lock
   loop* nursery_home = nullptr;
   door* gate = nullptr;
   child_actor* actor = nullptr; // the present incarnation, or null
@@ -74,6 +74,7 @@ struct child_record : detail::pooled {
   std::uint64_t ordinal = 0;
   nursery_state::child_id id = nursery_state::none;
   std::uint32_t incarnation = 0;
+  letter_counts letters;       // of all incarnations; written on the child's loop
   std::uint16_t observers = 0; // who monitors it
   bool refused = false;        // it was stopped only when what it waited for had ended by itself
   bool is_body = false;
@@ -82,9 +83,14 @@ struct child_record : detail::pooled {
   void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
   void drop() noexcept;
   child_past& history();
+  /// Any thread. Takes over the message.
+  send_result send(detail::mail& m) noexcept;
   void add_reason(std::string_view reason, std::source_location where);
   std::string name() const;
   std::string path() const; // any thread, while the child lives
+
+private:
+  send_result offer(detail::mail& m) noexcept;
 };
 
 /// From the public handle to what it stands for.
@@ -111,6 +117,11 @@ public:
   /// Where the error came out of; line 0: not known.
   const std::source_location& failed_at() const noexcept { return failed_at_; }
 
+  /// Any thread, while we are not freed. The message stays the caller's unless it was queued.
+  send_result offer_mail(detail::mail& m, std::uint32_t limit) noexcept;
+  /// How many messages wait here. Any thread.
+  std::uint32_t waiting_mail() const noexcept { return mail_.load(std::memory_order_relaxed); }
+
   /// What CAF code knows this incarnation by. Home loop of the nursery.
   virtual caf::actor as_caf() { return handle(); }
   /// What kind of child this is: "task", "nursery", "tcp", … Any thread.
@@ -134,6 +145,12 @@ protected:
   /// This incarnation is over. Home thread, in a turn of ours.
   void finish(how h, std::exception_ptr error = nullptr);
   void let_go() override;
+  void not_understood() noexcept override;
+  void lost(std::uint32_t n) noexcept override;
+  /// A message came. The default: it is not understood. Home thread; takes it over.
+  virtual void on_mail(detail::mail& m);
+
+  std::atomic<std::uint32_t> mail_{0}; // sent to this incarnation, and not received
   bool killed_ = false;
   std::source_location failed_at_;
 
@@ -142,7 +159,8 @@ private:
     child_actor* self;
   };
   void give(letter& l);
-  static const letter_kind start_kind, stop_kind, cancel_kind, ended_kind;
+  void recount(letter_counts::count& as) noexcept; // what was counted as handled
+  static const letter_kind start_kind, stop_kind, cancel_kind, ended_kind, mail_kind;
 
   child_record* record_;
   std::exception_ptr error_;

@@ -2,15 +2,16 @@
 // are members of what they speak of, so supervision allocates nothing.
 #pragma once
 
+#include "runtime/mail.hpp"
 #include "runtime/pool.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
 namespace creche::internal {
 
 class resident;
-struct letter;
 
 enum class lane : std::uint8_t { control, data };
 
@@ -22,14 +23,6 @@ struct letter_kind {
   void (*open)(letter&, resident&);
   /// The receiver is dead; on any thread.
   void (*drop)(letter&) noexcept;
-};
-
-struct letter {
-  letter* next = nullptr;
-  const letter_kind* kind = nullptr;
-
-  letter() = default;
-  explicit letter(const letter_kind& k) noexcept : kind(&k) {}
 };
 
 /// A queue of letters; owns none of them.
@@ -57,6 +50,15 @@ struct letter_list {
     return l;
   }
 };
+
+/// What became of the data letters of one child. Written at home; any thread may read.
+struct letter_counts {
+  using count = std::atomic<std::uint32_t>;
+  count handled{0}, failed{0}, unhandled{0}, undelivered{0};
+};
+inline void add(letter_counts::count& c, std::uint32_t n) noexcept {
+  c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
 
 /// A pooled letter around a value `M` with `void operator()(resident&)`.
 template <class M, lane L> struct typed_letter final : letter, detail::pooled {

@@ -72,6 +72,10 @@ private:
   std::atomic<bool> held_{false};
 };
 
+/// What becomes of a letter; see ledger.hpp.
+enum class fate : std::uint8_t { sent, handled, failed, unhandled, shed, undelivered };
+inline constexpr std::size_t fates = 6;
+
 class loop final : public caf::execution_unit {
 public:
   static constexpr std::size_t turns_per_poll = 256;
@@ -162,6 +166,29 @@ public:
       arrived_.fetch_sub(1, std::memory_order_acq_rel);
   }
 
+  // ---- the ledger
+  /// A letter of this loop's system; any thread. On a loop of the system it is a plain addition.
+  void count(fate f, std::uint64_t n = 1) noexcept {
+    if (auto* l = current_; l == this || (l && &l->system() == &system()))
+      l->count_here(f, n);
+    else
+      counted_by_strangers_[std::size_t(f)].fetch_add(n, std::memory_order_relaxed);
+  }
+  void count_here(fate f, std::uint64_t n = 1) noexcept {
+    auto& c = counted_[std::size_t(f)];
+    c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  /// A letter is counted as handled before it is opened; this one was not.
+  void recount(fate f) noexcept {
+    count_here(fate::handled, ~std::uint64_t{0});
+    count_here(f);
+  }
+  /// What was counted on this loop. Any thread; modulo 2^64, the sum over loops is what counts.
+  std::uint64_t counted(fate f) const noexcept {
+    return counted_[std::size_t(f)].load(std::memory_order_relaxed) +
+           counted_by_strangers_[std::size_t(f)].load(std::memory_order_relaxed);
+  }
+
   // ---- what others may see; any thread
   tree_lock& tree() noexcept { return tree_; }
   /// Grows with every burst; a loop that is busy and does not count is stuck in a handler.
@@ -209,9 +236,11 @@ private:
   std::atomic<const runnable*> running_{nullptr};
   std::atomic<std::int64_t> arrived_{0}, crowd_{0}; // crowd_: live_here_ of the last burst
   std::atomic<std::int64_t> deadline_{0}, stuck_since_{0};
+  std::atomic<std::uint64_t> counted_[fates]{}; // written at home
   alignas(64) std::atomic<wakeup*> inbox_{nullptr};
   std::atomic<bool> asleep_{false}, stopping_{false}, gone_{false};
   std::atomic<unsigned> kicking_{0};
+  std::atomic<std::uint64_t> counted_by_strangers_[fates]{};
 };
 
 /// Runs `f` on the loop's thread; any thread. `f` is destroyed there too, or here in ~loop when the

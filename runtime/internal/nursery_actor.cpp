@@ -104,7 +104,7 @@ child_record* nursery_actor::make_record() {
 }
 
 child nursery_actor::add(child_record* r, child_actor* first, const child_rules& rules) {
-  r->actor = first;
+  if (first) r->actor = first;
   const auto id = dead_ ? std::nullopt : state_.add(rules, todo_);
   if (!id) {
     const auto where = dead_ ? label() : path();
@@ -149,6 +149,7 @@ child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* 
 
 child nursery_actor::start(child_record* r) {
   if (!r->nursery) { // it was made far from here
+    std::lock_guard hold(home_.tree());
     r->nursery = this;
     r->ordinal = ++ordinal_;
   }
@@ -481,7 +482,10 @@ public:
 private:
   void refuse() noexcept {
     auto* r = std::exchange(record_, nullptr);
-    r->nursery = nullptr;
+    if (r->nursery) {
+      std::lock_guard hold(r->nursery_home->tree());
+      r->nursery = nullptr;
+    }
     r->plan->let_go();
     r->add_reason("nursery closed", std::source_location());
     r->end.store(how::cancelled, std::memory_order_relaxed);

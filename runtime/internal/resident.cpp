@@ -62,15 +62,18 @@ caf::actor resident::handle() {
   return caf::actor_cast<caf::actor>(static_cast<caf::abstract_actor*>(this));
 }
 
-void resident::send(letter& l) noexcept {
+bool resident::offer(letter& l) noexcept {
   if (home_.at_home()) {
-    if (dead_) return l.kind->drop(l);
+    home_.count_here(fate::sent);
+    if (dead_) return false;
     lane_of(l).push(l);
-    return wake_up();
+    wake_up();
+    return true;
   }
+  home_.count(fate::sent);
   auto* h = remote_.load(std::memory_order_relaxed);
   do {
-    if (h == closed()) return l.kind->drop(l);
+    if (h == closed()) return false;
     l.next = h == posted() ? nullptr : h;
   } while (
       !remote_.compare_exchange_weak(h, &l, std::memory_order_acq_rel, std::memory_order_relaxed));
@@ -78,6 +81,13 @@ void resident::send(letter& l) noexcept {
     caf::intrusive_ptr_add_ref(ctrl());
     home_.post(wake_);
   }
+  return true;
+}
+
+void resident::send(letter& l) noexcept {
+  if (offer(l)) return;
+  home_.count(fate::undelivered);
+  l.kind->drop(l);
 }
 
 void resident::enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) {
@@ -91,6 +101,7 @@ std::size_t resident::turn(std::size_t budget) {
 void resident::on_caf(caf::mailbox_element& e) {
   auto quiet = [](caf::down_msg&) {};
   if (handle_system_message(e, &home_, true, quiet)) return;
+  not_understood();
   if (e.mid.is_request())
     respond(e, caf::make_message(caf::make_error(caf::sec::unexpected_message)));
 }
@@ -107,21 +118,29 @@ void resident::end(caf::error why) {
     cleanup(std::move(why), &home_); // runs monitors, links and attached functors
   else
     setf(is_terminated_flag | is_cleaned_up_flag); // nobody else can see us
-  drop_all();
+  lost(drop_all());
   home_.left();
   if (!queued && home_.running() != this) home_.schedule(*this); // one last turn, for let_go()
 }
 
-void resident::drop_all() noexcept {
+std::uint32_t resident::drop_all() noexcept {
   auto* h = remote_.exchange(closed(), std::memory_order_acq_rel);
   if (h == posted()) h = nullptr;
+  std::uint32_t all = 0, data = 0;
+  auto drop = [&](letter& l) {
+    ++all;
+    data += l.kind->lane == lane::data;
+    l.kind->drop(l);
+  };
   while (h) {
     auto* next = h->next;
-    h->kind->drop(*h);
+    drop(*h);
     h = next;
   }
-  while (auto* l = control_.pop()) l->kind->drop(*l);
-  while (auto* l = data_.pop()) l->kind->drop(*l);
+  while (auto* l = control_.pop()) drop(*l);
+  while (auto* l = data_.pop()) drop(*l);
+  if (all) home_.count(fate::undelivered, all);
+  return data;
 }
 
 void resident::on_destroy() {

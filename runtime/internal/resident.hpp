@@ -39,6 +39,9 @@ public:
 
   /// Takes over the letter. Any thread.
   void send(letter& l) noexcept;
+  /// The same, but false, and the letter stays the caller's, if we are dead: it was counted as sent
+  /// then, and its fate is open.
+  [[nodiscard]] bool offer(letter& l) noexcept;
   using abstract_actor::enqueue;
   void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override;
   void on_destroy() override;
@@ -62,6 +65,12 @@ protected:
   void release() noexcept { caf::intrusive_ptr_release(ctrl()); }
   /// One turn over the lanes; `before_data` runs before every data letter and may end us.
   template <class F> std::size_t run_lanes(std::size_t budget, F before_data);
+  /// The letter that is being handled came on the data lane. In run_lanes.
+  bool opened_data() const noexcept { return row_ == 0; }
+  /// The letter that is being handled was not understood. Home thread.
+  virtual void not_understood() noexcept { home_.recount(fate::unhandled); }
+  /// So many data letters came to nothing; they are on the ledger already. Home thread.
+  virtual void lost(std::uint32_t) noexcept {}
   /// Queues a turn. Home thread.
   void wake_up() noexcept {
     if (!queued && !dead_) home_.schedule(*this);
@@ -94,7 +103,7 @@ private:
   };
 
   bool is_private() const noexcept;
-  void drop_all() noexcept; // what waits, and what comes from now on
+  std::uint32_t drop_all() noexcept; // what waits, and what comes; returns how much data it was
 
   link wake_;
   std::atomic<letter*> remote_{nullptr};
@@ -117,6 +126,7 @@ template <class F> std::size_t resident::run_lanes(std::size_t budget, F before_
       return n;
     }
     ++n;
+    home_.count_here(fate::handled);
     l->kind->open(*l, *this);
     if (n == budget) break;
   }

@@ -114,6 +114,22 @@ tree_node runtime_system::snapshot(std::size_t most_children) {
   return top;
 }
 
+ledger runtime_system::letters() const noexcept {
+  auto sum = [this](fate f) {
+    std::uint64_t n = 0;
+    for (auto& l : loops_) n += l->counted(f);
+    return n;
+  };
+  ledger all;
+  all.handled = sum(fate::handled);
+  all.failed = sum(fate::failed);
+  all.unhandled = sum(fate::unhandled);
+  all.shed = sum(fate::shed);
+  all.undelivered = sum(fate::undelivered);
+  all.sent = sum(fate::sent); // last: what was handled by now was sent before
+  return all;
+}
+
 // ---- tree_sink
 
 void tree_sink::nursery(const nursery_actor& n) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/internal/nursery_actor.hpp"
+#include "runtime/ledger.hpp"
 #include "runtime/tree.hpp"
 
 #include <caf/actor_system.hpp>
@@ -53,6 +54,7 @@ public:
 
   nursery_actor* root = nullptr; // set and cleared on loop 0 under its tree lock
   tree_node snapshot(std::size_t most_children);
+  ledger letters() const noexcept; // any thread
 
 private:
   system_options options_;

@@ -4,6 +4,8 @@
 #include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
+#include <algorithm>
+
 namespace creche::detail {
 
 // task_run is a base of nothing but task_actor
@@ -83,7 +85,7 @@ task_actor::task_actor(caf::actor_config& cfg, child_record* r, const detail::ca
   object_ = object;
 }
 
-task_actor::~task_actor() = default;
+task_actor::~task_actor() { drop_mail(); }
 
 task_actor* make_task(loop& home, child_record* r, const detail::call_ops& ops, void* call) {
   if (ops.size <= 16) return make_resident<sized_task<16>>(home, r, ops, call);
@@ -106,28 +108,87 @@ std::size_t task_actor::take_turn(std::size_t budget) {
   if (!dead_) {
     credits_ = awaits_in_a_row + 1;
     collect_remote();
-    while (auto* l = control_.pop()) l->kind->open(*l, *this);
-    if (cancel_asked()) root_.cancel();
-    while (n < budget && data_ && !root_.cancelled) {
-      if (cancel_asked()) {
-        root_.cancel();
-        break;
-      }
-      auto* l = data_.pop();
-      ++n;
+    row_ = 1;
+    while (auto* l = control_.pop()) {
+      home_.count_here(fate::handled);
       l->kind->open(*l, *this);
     }
+    news_came_ = false;
+    row_ = 0;
+    for (; n < budget && data_ && takes_data(); ++n) {
+      auto* l = data_.pop();
+      home_.count_here(fate::handled);
+      if (auto* r = record()) add(r->letters.handled, 1);
+      l->kind->open(*l, *this);
+    }
+    if (cancel_asked()) root_.cancel();
     if (started_) {
       if (!std::exchange(begun_, true)) begin();
       if (!dead_) {
-        look_at_wait(false);
+        look_at_wait(news_came_);
         step();
         n += std::size_t(awaits_in_a_row + 1 - credits_);
       }
     }
-    if (!dead_ && data_ && !root_.cancelled) home_.schedule(*this);
+    if (!dead_ && data_ && takes_data()) home_.schedule(*this);
   }
   return n + 1;
+}
+
+bool task_actor::takes_data() noexcept {
+  if (cancel_asked()) root_.cancel();
+  return !root_.cancelled || !pending();
+}
+
+// ---- messages
+
+void task_actor::on_mail(detail::mail& m) {
+  if (!box_) box_ = new mail_box;
+  box_->push(m);
+  news_came_ = true;
+  // neither handled nor lost, yet
+  home_.count_here(fate::handled, ~std::uint64_t{0});
+  if (auto* r = record()) add(r->letters.handled, ~std::uint32_t{0});
+}
+
+detail::mail* task_actor::last_mail() const noexcept {
+  return box_ ? static_cast<detail::mail*>(box_->tail) : nullptr;
+}
+
+detail::mail* task_actor::find_mail(const detail::mail_type* const* types, std::size_t n,
+                                    detail::mail* after) const noexcept {
+  for (auto* l = after ? after->next : box_ ? box_->head : nullptr; l; l = l->next) {
+    auto* m = static_cast<detail::mail*>(l);
+    if (std::find(types, types + n, m->type) != types + n) return m;
+  }
+  return nullptr;
+}
+
+void task_actor::take_mail(detail::mail& m) noexcept {
+  letter* before = nullptr;
+  for (auto* l = box_->head; l != &m; l = l->next) before = l;
+  (before ? before->next : box_->head) = m.next;
+  if (box_->tail == &m) box_->tail = before;
+  mail_.fetch_sub(1, std::memory_order_relaxed);
+  home_.count_here(fate::handled);
+  if (record()) add(record()->letters.handled, 1);
+}
+
+std::uint32_t task_actor::drop_mail() noexcept {
+  std::uint32_t n = 0;
+  if (!box_) return n;
+  for (; auto* l = box_->pop(); ++n) {
+    auto& m = static_cast<detail::mail&>(*l);
+    m.type->drop(m, send_result::undelivered);
+  }
+  delete std::exchange(box_, nullptr);
+  home_.count(fate::undelivered, n);
+  return n;
+}
+
+void task_actor::let_go() {
+  lost(drop_mail());
+  child_actor::let_go();
 }
 
 void task_actor::begin() {

@@ -24,6 +24,14 @@ public:
 
   using resident::wake_up;
 
+  // ---- the messages that came and were not received; home thread
+  /// The oldest of these types after `after` (null: of all), or null.
+  detail::mail* find_mail(const detail::mail_type* const* types, std::size_t n,
+                          detail::mail* after) const noexcept;
+  detail::mail* last_mail() const noexcept;
+  /// It is received.
+  void take_mail(detail::mail& m) noexcept;
+
   /// Whose turn it is on this thread, or null.
   static task_actor* current() noexcept { return current_; }
 
@@ -33,6 +41,8 @@ public:
 protected:
   void on_start() override { started_ = true; }
   void on_cancel() override { root_.cancel(); }
+  void on_mail(detail::mail& m) override;
+  void let_go() override;
   void wake() noexcept override { wake_up(); }
   void obey() noexcept override {
     if (cancel_asked()) root_.cancel();
@@ -48,6 +58,8 @@ private:
     ~root() { run = nullptr; } // the last boundary there is: nothing to leave
   };
   std::size_t take_turn(std::size_t budget);
+  bool takes_data() noexcept; // not cancelled, or shielded
+  std::uint32_t drop_mail() noexcept;
   void begin();
   void body_over(bool stopped);
 
@@ -55,9 +67,12 @@ private:
 
   root root_;
   detail::body_of<void> body_;
+  struct mail_box : letter_list, detail::pooled {};
+  mail_box* box_ = nullptr; // made for the first message
   const detail::call_ops* ops_ = nullptr;
   void* object_ = nullptr;
   bool started_ = false, begun_ = false;
+  bool news_came_ = false; // a message, in this turn
 };
 
 /// Makes the actor of a plain child around a callable, which is moved into the actor's own memory.

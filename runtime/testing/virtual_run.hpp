@@ -29,6 +29,8 @@ struct virtual_result {
   std::size_t leaked;
   /// Timers that were still set then: must be 0.
   std::size_t pending_timers;
+  /// Of every letter, after the end: must balance.
+  creche::ledger ledger;
 };
 
 namespace detail {

@@ -1,4 +1,5 @@
 // kept_values.cpp: arguments of awaited calls that survive every supported compiler.
+#include "runtime/request.hpp"
 #include "runtime/shared_channel.hpp"
 #include "tests/contract/subject.hpp"
 
@@ -302,6 +303,27 @@ CONTRACT_FORM(values_through_channels) {
       co_await own.send(named);
       co_await shared.send(counted(co_await echo(counted(long_text(39)), "1")));
     }
+  };
+  co_await with_nursery(body);
+}
+
+CONTRACT_FORM(values_through_requests) {
+  auto answer = []() -> task<> {
+    for (;;) {
+      auto q = co_await receive<ask<counted, counted>>();
+      co_await suspend();
+      q.answer(std::move(q.message()));
+    }
+  };
+  const counted named;
+  auto body = [&](nursery& n) -> task<> {
+    auto c = n.start(answer);
+    for (int i = 0; i < 2; ++i) {
+      expect((co_await request<counted>(c, counted(long_text(40)))).size() == 40);
+      expect((co_await request<counted>(c, named, 2 * contract::tick)).size() == 40);
+      c.send(counted(co_await echo(counted(long_text(39)), "1")));
+    }
+    n.cancel();
   };
   co_await with_nursery(body);
 }

@@ -21,6 +21,8 @@ template <class F> virtual_result run_and_see(virtual_options o, F main) {
   auto r = run_virtual(o, std::move(main));
   CHECK(r.deadlock == "");
   CHECK(r.leaked == 0);
+  INFO(r.ledger.to_text());
+  CHECK(r.ledger.balances());
   return r;
 }
 template <class F> virtual_result run_and_see(F main) {
