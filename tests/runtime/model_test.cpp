@@ -57,6 +57,7 @@ struct place {
   bool shield = false;
   nursery* in = nullptr; // of which the task is the body or a child
   nursery_record* record = nullptr;
+  bool far = false; // perhaps not on the loop that the event and the channel belong to
 };
 
 struct world {
@@ -83,7 +84,10 @@ struct world {
   event bell;
   channel<counted> ch{1};
 
-  world(std::uint64_t seed, int size) : chance(seed), budget(size) {}
+  unsigned loops;
+
+  world(std::uint64_t seed, int size)
+      : chance(seed), budget(size), loops(1 + unsigned(chance() % 2)) {}
 
   int below(int n) { return int(chance() % std::uint64_t(n)); }
   bool one_in(int n) { return below(n) == 0; }
@@ -208,7 +212,7 @@ struct scope_body {
   task<> operator()(cancel_scope& s) {
     auto& cancel = w.scopes.emplace_back();
     w.known_scopes.push_back({s.remote(), &cancel});
-    const place here{&at, at.task, &cancel, &s, false, at.in, at.record};
+    const place here{&at, at.task, &cancel, &s, false, at.in, at.record, at.far};
     w.must(s.shielded() == shield, "a scope begins with somebody else's shield");
     co_await act(w, here, depth);
     const bool called = s.cancel_called();
@@ -221,8 +225,9 @@ child start_one(world& w, nursery& in, nursery_record& record, const place& arou
   auto& r = w.children.emplace_back();
   ++w.starts;
   r.of = &record;
-  child_spec spec("child", &child_body, std::ref(w), std::ref(r), &in, std::cref(around), depth,
-                  nullptr);
+  const bool far = w.loops > 1 && w.one_in(3);
+  child_spec spec("child", &child_body, std::ref(w), std::ref(r), far ? nullptr : &in,
+                  std::cref(around), depth, nullptr);
   if (w.one_in(6)) {
     r.ignored = true;
     spec = std::move(spec).ignore_failure();
@@ -235,6 +240,7 @@ child start_one(world& w, nursery& in, nursery_record& record, const place& arou
     spec = std::move(spec).significant();
   }
   if (w.one_in(4)) spec = std::move(spec).stop_within(w.span());
+  if (far) spec = std::move(spec).on(placement::any_loop);
   try {
     r.handle = w.one_in(4) ? in.remote().start(std::move(spec)) : in.start(std::move(spec));
   } catch (const nursery_closed&) {
@@ -262,7 +268,7 @@ task<> start_and_wait(world& w, const place& at, int depth) {
 task<> open_nursery(world& w, const place& at, int depth) {
   auto& record = w.nurseries.emplace_back();
   const ends guard(record);
-  place here{&at, at.task, &record.cancel, nullptr, false, nullptr, &record};
+  place here{&at, at.task, &record.cancel, nullptr, false, nullptr, &record, at.far};
   auto body = [&](nursery& n) -> task<> {
     here.in = &n;
     w.known_nurseries.push_back({n.remote(), &record});
@@ -292,7 +298,7 @@ task<> clean_after(world& w, const place& at, int depth) {
     check(world& x, int& b, int& c) : w(x), begun(b), cleaned(c) {}
     ~check() { w.must(begun == cleaned, "a clean-up did not run once"); }
   } c(w, begun, cleaned);
-  const place cleaning{&at, at.task, nullptr, nullptr, hidden, at.in, at.record};
+  const place cleaning{&at, at.task, nullptr, nullptr, hidden, at.in, at.record, at.far};
   auto body = [&]() -> task<> {
     ++begun;
     co_await act(w, at, depth);
@@ -318,7 +324,8 @@ task<> wait_for(world& w, child_record& r) {
   const auto end = c.result();
   w.must(end.has_value(), "a receipt came before the end");
   if (!end) co_return;
-  w.must((got == receipt::already_done) == ended, "already_done, or not, and that is not true");
+  if (ended || w.loops == 1) // between loops it may end before the cancel arrives
+    w.must((got == receipt::already_done) == ended, "already_done, or not, and that is not true");
   if (got == receipt::cancelled || got == receipt::refused)
     w.must(end->kind == how::cancelled, "a receipt says cancelled");
   if (got == receipt::completed_first)
@@ -372,7 +379,9 @@ task<> disturb(world& w, const place& at) {
       co_await move_on_after(10ms, wait);
     }
     break;
-  case 8: w.bell.statistics().waiting > 2 ? w.bell.set() : void(); break;
+  case 8:
+    if (!at.far && w.bell.statistics().waiting > 2) w.bell.set();
+    break;
   }
 }
 
@@ -389,7 +398,7 @@ task<> talk(world& w, const place& at) {
 
 task<> several(world& w, const place& at) {
   // children of a nursery of its own
-  const place there{&at, ++w.tasks, nullptr, nullptr, false, nullptr, nullptr};
+  const place there{&at, ++w.tasks, nullptr, nullptr, false, nullptr, nullptr, at.far};
   try {
     if (w.one_in(2))
       co_await watched(w, at, when_all(act(w, there, 0), act(w, there, 0)), "when_all");
@@ -421,7 +430,7 @@ task<> act(world& w, const place& at, int depth) {
     } else if (what < 10) {
       co_await disturb(w, at);
     } else if (what < 11) {
-      co_await talk(w, at);
+      if (!at.far) co_await talk(w, at);
     } else if (what < 12) {
       if (w.one_in(3)) w.fail();
     } else if (what < 15) {
@@ -460,7 +469,7 @@ task<> child_body(world& w, child_record& r, nursery* in, const place& around, i
       w.must(!r.of->ended, "a child outlived its nursery");
     }
   } guard(w, r);
-  const place here{&around, ++w.tasks, &r.cancel, nullptr, false, in, r.of};
+  const place here{&around, ++w.tasks, &r.cancel, nullptr, false, in, r.of, around.far || !in};
   try {
     if (up) {
       co_await act(w, here, 0);
@@ -481,7 +490,7 @@ task<> ready_body(ready<int> up, world& w, child_record& r, const place& around,
 /// One run; what was wrong.
 std::vector<std::string> run_model(std::uint64_t seed, int size, std::uint64_t& events) {
   world w(seed, size);
-  const auto r = run_virtual({.seed = seed}, [&](nursery&) -> task<> {
+  const auto r = run_virtual({.loops = w.loops, .seed = seed}, [&](nursery&) -> task<> {
     const place top{};
     while (w.budget > 0) {
       auto season = [&]() -> task<> { co_await open_nursery(w, top, 4); };
@@ -505,7 +514,7 @@ std::vector<std::string> run_model(std::uint64_t seed, int size, std::uint64_t& 
 } // namespace
 
 TEST_CASE("C9: random trees keep every promise of nurseries, scopes and failures") {
-  constexpr int seeds = 100, size = 3000;
+  constexpr int seeds = 100, size = 10'000;
   const auto first = draw_seed();
   std::uint64_t events = 0;
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
