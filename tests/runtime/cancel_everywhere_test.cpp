@@ -2,6 +2,7 @@
 // await, while it waits, when it goes on, right before and after what wakes it up, and some turns
 // into every instant. What may come of it: completed or stopped, never a third thing, and nothing
 // is left, twice destroyed or lost.
+#include "cancel_trial.hpp"
 #include "clean_run.hpp"
 #include "runtime/event.hpp"
 #include "runtime/finally.hpp"
@@ -20,83 +21,6 @@ using namespace creche;
 using namespace creche::testing;
 
 namespace {
-
-/// When the cancel comes.
-enum class moment { never, before, waiting, resumed, act_before, act_after, instant };
-constexpr const char* names[] = {"never",      "before await", "during await", "after await",
-                                 "before act", "after act",    "instant"};
-
-template <class Op> class watched;
-
-/// One run of one program, with one cancel.
-class trial {
-public:
-  moment when = moment::never;
-  int which = 0;    // the how manieth; of `instant`: so many turns into it
-  time_point at_{}; // of `instant`
-
-  int awaits = 0, acts = 0;
-  std::vector<time_point> instants;
-  bool completed = false;
-  cancel_scope::handle scope;
-  nursery* outside = nullptr; // what is started here is not cancelled with the program
-  event now_waiting;
-
-  /// Awaits `op` and counts it.
-  template <class Op> watched<Op> at(Op op) { return watched<Op>(*this, std::move(op)); }
-  /// Something that lets the program go on.
-  template <class F> void act(F f) {
-    ++acts;
-    cancel_if(moment::act_before, acts);
-    f();
-    cancel_if(moment::act_after, acts);
-    note();
-  }
-
-  void cancel_if(moment m, int n) {
-    if (when == m && which == n) scope.cancel();
-  }
-  void note() {
-    if (instants.empty() || instants.back() < now()) instants.push_back(now());
-  }
-};
-
-template <class Op> class watched {
-  using inner = decltype(std::declval<Op&&>().bind(std::declval<creche::detail::task_run&>()));
-
-public:
-  watched(trial& t, Op&& op) : trial_(t), op_(std::move(op)) {}
-
-  class awaiter {
-  public:
-    awaiter(trial& t, Op&& op, creche::detail::task_run& r)
-        : trial_(t), inner_(std::move(op).bind(r)) {}
-    awaiter(const awaiter&) = delete;
-    bool await_ready() {
-      trial_.cancel_if(moment::before, number_);
-      return inner_.await_ready();
-    }
-    void await_suspend(std::coroutine_handle<> h) {
-      inner_.await_suspend(h);
-      if (trial_.when == moment::waiting && trial_.which == number_) trial_.now_waiting.set();
-    }
-    decltype(auto) await_resume() {
-      trial_.note();
-      trial_.cancel_if(moment::resumed, number_);
-      return inner_.await_resume();
-    }
-
-  private:
-    trial& trial_;
-    int number_ = ++trial_.awaits;
-    inner inner_;
-  };
-  awaiter bind(creche::detail::task_run& r) { return awaiter(trial_, std::move(op_), r); }
-
-private:
-  trial& trial_;
-  Op op_;
-};
 
 // ---- the programs
 
@@ -544,8 +468,8 @@ task<> cancels_at_instant(trial& t, receipt& got) {
 }
 
 void run_trial(const program& p, trial& t, std::uint64_t seed) {
-  INFO("program '", std::string(p.name), "', ", std::string(names[int(t.when)]), " ", t.which,
-       ", seed ", seed);
+  INFO("program '", std::string(p.name), "', ", std::string(moment_names[int(t.when)]), " ",
+       t.which, ", seed ", seed);
   bool done = false;
   auto got = receipt::abandoned;
   const auto r = run_virtual({.loops = p.loops, .seed = seed}, [&](nursery&) -> task<> {
