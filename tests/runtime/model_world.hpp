@@ -35,7 +35,7 @@ struct child_record {
   nursery_record* of = nullptr;
   asked cancel;
   child handle;
-  bool ignored = false, restarts = false;
+  bool ignored = false, restarts = false, crashed = false;
   // of the latest incarnation
   bool running = false, completed = false;
   std::exception_ptr threw;
@@ -59,6 +59,7 @@ struct world {
   int tasks = 0;
   std::uint64_t events = 0, receipts = 0, starts = 0;
   std::vector<std::string> wrong;
+  bool crashes = false;
 
   std::vector<bool> received; // by boom's id
   std::deque<nursery_record> nurseries;
@@ -148,12 +149,14 @@ struct world {
       must(c.handle.ended() && end, "a child has no outcome");
       if (!end) continue;
       switch (end->kind) {
-      case how::completed: must(c.completed, "completed, but its body did not"); break;
-      case how::failed: must(c.threw != nullptr, "failed, but nothing was thrown"); break;
+      case how::completed: must(c.completed || c.crashed, "completed, but its body did not"); break;
+      case how::failed:
+        must(c.threw != nullptr || c.crashed, "failed, but nothing was thrown");
+        break;
       case how::cancelled:
         must(c.restarts || (!c.completed && !c.threw), "cancelled, but its body had ended itself");
         break;
-      case how::killed: complain("killed by nobody"); break;
+      case how::killed: must(c.crashed, "killed by nobody"); break;
       }
       if (c.ignored && is_failure(end->kind)) receive(*end);
       if (c.restarts && c.threw && end->kind == how::cancelled) receive(c.threw);
