@@ -13,6 +13,7 @@ void finally_base::complete(bool stopped) {
   body_stopped_ = stopped;
   if (stopped) drop_body();
   leave(); // what is cancelled now is the clean-up's business, if it is not shielded
+  cleaning_.as_boundary().intercepts = !stopped && body_error(); // a stop must not lose that
   cleaning_.deadline_ = later(run_.now(), limit_);
   cleaning_.open();
   try {

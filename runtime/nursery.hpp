@@ -84,8 +84,8 @@ public:
 
   /// Starts a temporary child that runs `f(args...)`, which returns task<>. The framework owns the
   /// callable and the arguments. Not a checkpoint; the child's first turn comes later.
-  /// Throws nursery_closed after the nursery's end or during its orderly stop; a child that ends by
-  /// that is cancelled, not failed. Throws std::logic_error on another thread than its loop's.
+  /// Throws nursery_closed once it stops; a child that ends by that is cancelled, not failed.
+  /// std::logic_error on a thread not its loop's. REQUIRES: it has not ended (handles may be late).
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, child_spec>)
   child start(F&& f, A&&... args) {

@@ -128,6 +128,20 @@ TEST_CASE("finally: when body and clean-up both fail, neither is lost") {
   });
 }
 
+TEST_CASE("finally: a stop of an unshielded clean-up does not lose the body's failure") {
+  run_clean([](nursery&) -> task<> {
+    auto body = []() -> task<> {
+      throw std::runtime_error("body");
+      co_return;
+    };
+    auto clean = []() -> task<> { co_await sleep_for(1h); };
+    auto both = [&]() -> task<> { co_await finally(body, clean, 2h).unshielded(); };
+    auto limited = [&]() -> task<> { co_await move_on_after(1s, both); };
+    const auto said = co_await error_of(limited);
+    CHECK(said == "body");
+  });
+}
+
 TEST_CASE("finally: nested clean-ups run innermost first, and a nursery inside is waited for") {
   std::string trace;
   run_clean([&](nursery&) -> task<> {
