@@ -44,7 +44,7 @@ struct thrower_plan : creche::detail::plan {
   explicit thrower_plan(thrower** m) : made(m) { name = "thrower"; }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
   child_actor* make(child_record& r) override {
-    return *made = make_resident<thrower>(*r.place, &r);
+    return *made = make_resident<thrower>(*home, &r);
   }
 };
 
