@@ -56,11 +56,16 @@ task<receipt> child::cancel_and_wait(std::string reason, std::source_location wh
 }
 
 child_statistics child::statistics() const noexcept {
-  if (!record_) return {};
-  auto& c = record_->letters;
-  return {c.handled.load(std::memory_order_relaxed), c.failed.load(std::memory_order_relaxed),
-          c.unhandled.load(std::memory_order_relaxed),
-          c.undelivered.load(std::memory_order_relaxed), restarts()};
+  child_statistics s;
+  if (!record_) return s;
+  s.restarts = restarts();
+  if (auto* c = record_->letters.load(std::memory_order_acquire)) {
+    s.handled = c->handled.load(std::memory_order_relaxed);
+    s.failed = c->failed.load(std::memory_order_relaxed);
+    s.unhandled = c->unhandled.load(std::memory_order_relaxed);
+    s.undelivered = c->undelivered.load(std::memory_order_relaxed);
+  }
+  return s;
 }
 send_result child::send_mail(detail::mail& m) const noexcept {
   if (record_) return record_->send(m);

@@ -207,10 +207,13 @@ private:
   detail::plan* plan_; // null once used up
 };
 
-/// What became of what was sent to a child, by all its incarnations, the orders of its nursery not
-/// counted. What was sent when it had ended is in the system's ledger only.
+/// What became of what was sent to a child, by all its incarnations. What was sent when it had
+/// ended is in the system's ledger only.
 struct child_statistics {
-  std::uint32_t handled = 0, failed = 0, unhandled = 0, undelivered = 0;
+  std::uint32_t handled = 0;     ///< messages that its task received
+  std::uint32_t failed = 0;      ///< letters whose handler threw
+  std::uint32_t unhandled = 0;   ///< messages that it did not understand
+  std::uint32_t undelivered = 0; ///< what waited when an incarnation ended, on the data lane
   std::uint32_t restarts = 0;
 };
 

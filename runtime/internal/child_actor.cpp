@@ -23,6 +23,7 @@ void child_record::drop() noexcept {
       refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
   if (gate) gate->drop();
+  delete letters.load(std::memory_order_acquire);
   detail::binding::drop(bindings);
   delete this;
 }
@@ -56,6 +57,12 @@ std::string child_record::name() const {
   return is_body ? "main" : "#" + std::to_string(ordinal);
 }
 std::string child_record::path() const { return nursery ? nursery->path() + "/" + name() : name(); }
+
+letter_counts& child_record::counts() {
+  auto* c = letters.load(std::memory_order_relaxed);
+  if (!c) letters.store(c = new letter_counts, std::memory_order_release);
+  return *c;
+}
 
 send_result child_record::send(detail::mail& m) noexcept {
   auto r = send_result::undelivered;
@@ -133,12 +140,13 @@ void child_actor::order_cancel() {
 std::size_t child_actor::turn(std::size_t budget) {
   try {
     return run_lanes(budget, [this] {
-      if (cancel_asked() && !std::exchange(cancel_seen_, true)) on_cancel();
-      if (record_ && !dead_) add(record_->letters.handled, 1);
+      if (!cancel_asked() || cancel_seen_) return;
+      cancel_seen_ = true;
+      on_cancel();
     });
   } catch (...) {
     home_.recount(fate::failed);
-    if (record_ && opened_data()) recount(record_->letters.failed);
+    if (record_) add(record_->counts().failed, 1);
     on_throw(std::current_exception());
     if (!queued) home_.schedule(*this); // the rest of the mailbox, or the last turn
     return 1;
@@ -166,16 +174,11 @@ void child_actor::on_mail(detail::mail& m) {
 
 void child_actor::not_understood() noexcept {
   resident::not_understood();
-  if (record_ && opened_data()) recount(record_->letters.unhandled);
-}
-
-void child_actor::recount(letter_counts::count& as) noexcept {
-  add(record_->letters.handled, ~std::uint32_t{0});
-  add(as, 1);
+  if (record_) add(record_->counts().unhandled, 1);
 }
 
 void child_actor::lost(std::uint32_t n) noexcept {
-  if (record_ && n) add(record_->letters.undelivered, n);
+  if (record_ && n) add(record_->counts().undelivered, n);
 }
 
 void child_actor::on_exit(caf::error) {

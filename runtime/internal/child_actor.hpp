@@ -53,36 +53,37 @@ struct child_past : timer, detail::pooled {
 };
 
 /// The logical child. Home thread of its nursery, except for the atomics.
-struct child_record : detail::pooled {
-  std::atomic<std::uint32_t> refs{1};
-  std::atomic<std::uint32_t> restarts{0};
+struct child_record : detail::pooled { // 128 bytes: one more is 32 more for every task
+  detail::wait_list waits;
   std::atomic<child_state> state{child_state::running};
   std::atomic<how> end{how::completed}; // valid once `state` is ended
   /// Somebody wants it cancelled; looked at before every message and at every checkpoint, so that
   /// nothing runs after a cancel, whichever thread it came from.
   std::atomic<bool> cancel_asked{false};
-  detail::wait_list waits;
+  bool refused = false; // it was stopped only when what it waited for had ended by itself
+  bool is_body = false;
+  bool numbered = false;       // the label is followed by the ordinal
+  std::uint16_t observers = 0; // who monitors it
+  std::atomic<std::uint32_t> refs{1};
+  std::atomic<std::uint32_t> restarts{0};
   nursery_actor* nursery = nullptr; // null once forgotten; changes under the tree lock
   loop* nursery_home = nullptr;
   door* gate = nullptr;
   child_actor* actor = nullptr; // the present incarnation, or null
   std::unique_ptr<detail::plan> plan;
   std::unique_ptr<child_past> past;
-  detail::ready_slot* slot = nullptr;  // somebody waits in start_ready
-  detail::binding* bindings = nullptr; // of task_locals; home thread of the child
-  const char* label = nullptr;         // static text; null: the plan's name, or a number
+  std::atomic<letter_counts*> letters{nullptr}; // of all incarnations; null: nothing to tell
+  detail::ready_slot* slot = nullptr;           // somebody waits in start_ready
+  detail::binding* bindings = nullptr;          // of task_locals; home thread of the child
+  const char* label = nullptr;                  // static text; null: the plan's name, or a number
   std::uint64_t ordinal = 0;
   nursery_state::child_id id = nursery_state::none;
   std::uint32_t incarnation = 0;
-  letter_counts letters;       // of all incarnations; written on the child's loop
-  std::uint16_t observers = 0; // who monitors it
-  bool refused = false;        // it was stopped only when what it waited for had ended by itself
-  bool is_body = false;
-  bool numbered = false; // the label is followed by the ordinal
 
   void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
   void drop() noexcept;
   child_past& history();
+  letter_counts& counts(); // on the child's loop
   /// Any thread. Takes over the message.
   send_result send(detail::mail& m) noexcept;
   void add_reason(std::string_view reason, std::source_location where);
@@ -159,7 +160,6 @@ private:
     child_actor* self;
   };
   void give(letter& l);
-  void recount(letter_counts::count& as) noexcept; // what was counted as handled
   static const letter_kind start_kind, stop_kind, cancel_kind, ended_kind, mail_kind;
 
   child_record* record_;

@@ -51,8 +51,8 @@ struct letter_list {
   }
 };
 
-/// What became of the data letters of one child. Written at home; any thread may read.
-struct letter_counts {
+/// What became of the messages of one child. Written on its loop; any thread may read.
+struct letter_counts : detail::pooled {
   using count = std::atomic<std::uint32_t>;
   count handled{0}, failed{0}, unhandled{0}, undelivered{0};
 };

@@ -65,8 +65,6 @@ protected:
   void release() noexcept { caf::intrusive_ptr_release(ctrl()); }
   /// One turn over the lanes; `before_data` runs before every data letter and may end us.
   template <class F> std::size_t run_lanes(std::size_t budget, F before_data);
-  /// The letter that is being handled came on the data lane. In run_lanes.
-  bool opened_data() const noexcept { return row_ == 0; }
   /// The letter that is being handled was not understood. Home thread.
   virtual void not_understood() noexcept { home_.recount(fate::unhandled); }
   /// So many data letters came to nothing; they are on the ledger already. Home thread.

@@ -108,17 +108,14 @@ std::size_t task_actor::take_turn(std::size_t budget) {
   if (!dead_) {
     credits_ = awaits_in_a_row + 1;
     collect_remote();
-    row_ = 1;
     while (auto* l = control_.pop()) {
       home_.count_here(fate::handled);
       l->kind->open(*l, *this);
     }
     news_came_ = false;
-    row_ = 0;
     for (; n < budget && data_ && takes_data(); ++n) {
       auto* l = data_.pop();
       home_.count_here(fate::handled);
-      if (auto* r = record()) add(r->letters.handled, 1);
       l->kind->open(*l, *this);
     }
     if (cancel_asked()) root_.cancel();
@@ -146,9 +143,7 @@ void task_actor::on_mail(detail::mail& m) {
   if (!box_) box_ = new mail_box;
   box_->push(m);
   news_came_ = true;
-  // neither handled nor lost, yet
-  home_.count_here(fate::handled, ~std::uint64_t{0});
-  if (auto* r = record()) add(r->letters.handled, ~std::uint32_t{0});
+  home_.count_here(fate::handled, ~std::uint64_t{0}); // neither handled nor lost, yet
 }
 
 detail::mail* task_actor::last_mail() const noexcept {
@@ -171,7 +166,7 @@ void task_actor::take_mail(detail::mail& m) noexcept {
   if (box_->tail == &m) box_->tail = before;
   mail_.fetch_sub(1, std::memory_order_relaxed);
   home_.count_here(fate::handled);
-  if (record()) add(record()->letters.handled, 1);
+  if (record()) add(record()->counts().handled, 1);
 }
 
 std::uint32_t task_actor::drop_mail() noexcept {

@@ -32,6 +32,7 @@ void check_end(const virtual_result& r, is_told told, std::vector<std::string>& 
     complain("the test failed:\n" + f->to_text());
   if (r.leaked != 0) complain(left(r.leaked, "actors were"));
   if (r.pending_timers != 0) complain(left(r.pending_timers, "timers were"));
+  if (!r.ledger.balances()) complain("the ledger does not balance: " + r.ledger.to_text());
 }
 
 } // namespace

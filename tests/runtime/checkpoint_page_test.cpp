@@ -1,6 +1,7 @@
 // The table of checkpoints in runtime/README.md against the code, name by name.
 #include "clean_run.hpp"
 #include "runtime/finally.hpp"
+#include "runtime/request.hpp"
 #include "runtime/shared_channel.hpp"
 #include "runtime/shared_event.hpp"
 #include "runtime/task_local.hpp"
@@ -125,6 +126,24 @@ TEST_CASE("T2: the table of checkpoints says of every function what it is") {
       box.put(1);
       co_await box.get_all();
     });
+    auto answers = []() -> task<> {
+      for (;;) {
+        auto q = co_await receive<ask<int, int>>();
+        q.answer(1);
+      }
+    };
+    auto shop = n.start(answers);
+    co_await yes("request", [&] { return request<int>(shop, 1); });
+    shop.cancel();
+    auto receives = [](nursery&) -> task<> {
+      co_await yes("receive", [] { return receive<int>(); });
+    };
+    auto receiver = n.start([&]() -> task<> { co_await with_nursery(receives); });
+    for (int i = 0; i < 100; ++i) receiver.send(i);
+    co_await no("child::send", [&] { receiver.send(1); });
+    co_await no("child::statistics", [&] { (void)receiver.statistics(); });
+    co_await no("system_ledger", [] { (void)system_ledger(); });
+    co_await receiver.wait();
     co_await yes("testing::wait_all_blocked", [] { return wait_all_blocked(); });
 
     co_await as_body(
