@@ -43,8 +43,10 @@ child_past& child_record::history() {
 void child_record::add_reason(std::string_view reason, std::source_location where) {
   if (reason.empty()) return;
   constexpr std::size_t most = 16;
-  auto& why = history().cancel_reason;
   failure f(errc::cancelled, std::string(reason), path(), where);
+  std::unique_lock<tree_lock> hold; // not for one that no nursery has: its loop may be gone
+  if (nursery) hold = std::unique_lock(nursery_home->tree());
+  auto& why = history().cancel_reason;
   if (!why)
     why = std::move(f);
   else if (why->causes().size() < most)

@@ -348,8 +348,10 @@ void nursery_actor::forget(child_record& r) {
   if (h == how::completed) ++completed_;
   if (h == how::cancelled) {
     ++cancelled_;
-    if (cancel_reason_ && !(r.past && r.past->cancel_reason))
+    if (cancel_reason_ && !(r.past && r.past->cancel_reason)) {
+      std::lock_guard hold(home_.tree());
       r.history().cancel_reason = cancel_reason_;
+    }
   }
   if (r.past) home_.disarm(*r.past);
   if (r.plan) r.plan->let_go();

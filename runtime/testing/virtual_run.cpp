@@ -40,8 +40,12 @@ virtual_result detail::run_root(const virtual_options& o, creche::detail::root_b
   std::size_t leaked = 0;
   for (std::size_t i = 0; i < system.loops(); ++i) leaked += std::size_t(system.at(i).live());
   const auto kind = failures.empty() ? run_result::kind::completed : run_result::kind::failed;
-  return {run_result(kind, std::move(failures), 0, false), time.now() - start, std::move(deadlock),
-          leaked, pending_timers, system.letters()};
+  return {run_result(kind, std::move(failures), 0, false),
+          time.now() - start,
+          std::move(deadlock),
+          leaked,
+          pending_timers,
+          system.letters()};
 }
 
 void interrupt() {
