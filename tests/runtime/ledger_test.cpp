@@ -43,9 +43,7 @@ struct thrower_plan : creche::detail::plan {
   thrower** made;
   explicit thrower_plan(thrower** m) : made(m) { name = "thrower"; }
   task<> body(creche::detail::ready_slot*) override { throw std::logic_error("no body"); }
-  child_actor* make(child_record& r) override {
-    return *made = make_resident<thrower>(*home, &r);
-  }
+  child_actor* make(child_record& r) override { return *made = make_resident<thrower>(*home, &r); }
 };
 
 } // namespace
