@@ -7,6 +7,7 @@
 #include "runtime/channel.hpp"
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/context.hpp"
 #include "runtime/event.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/finally.hpp"

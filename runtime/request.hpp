@@ -12,6 +12,7 @@
 
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/context.hpp"
 #include "runtime/receive.hpp"
 #include "runtime/wheel.hpp"
 
@@ -104,6 +105,8 @@ protected:
   bool stopped() noexcept;
   /// Where the answer goes; takes over its first reference.
   void expect(reply_base& r) noexcept;
+  /// What the receiver's work is to be done in.
+  context origin() const noexcept { return context::here().until(later(run_.now(), within_)); }
   /// Begins to wait, and sends.
   void post(mail& m);
   void must_be_answered() const;
@@ -126,7 +129,7 @@ public:
     if (stopped()) return;
     reply_ = new reply_to<R>;
     expect(*reply_);
-    post(*new mail_of<ask<M, R>>(ask<M, R>(std::move(message_), *reply_)));
+    post(*new mail_of<ask<M, R>>(ask<M, R>(std::move(message_), *reply_, origin())));
   }
   R await_resume() {
     must_be_answered();
@@ -158,12 +161,16 @@ private:
 template <class M, class R> class [[nodiscard]] ask {
 public:
   ask(ask&& o) noexcept(std::is_nothrow_move_constructible_v<M>)
-      : message_(std::move(o.message_)), reply_(std::exchange(o.reply_, nullptr)) {}
+      : message_(std::move(o.message_)), origin_(std::move(o.origin_)),
+        reply_(std::exchange(o.reply_, nullptr)) {}
   ask& operator=(ask&&) = delete;
   ~ask() { settle(detail::verdict::unanswered); }
 
   M& message() noexcept { return message_; }
   const M& message() const noexcept { return message_; }
+  /// The requester's task_locals, and the time by which it wants the answer:
+  /// `co_await q.origin().run(work)` does the work in them, and not longer than it is wanted.
+  const context& origin() const noexcept { return origin_; }
   /// Once; whatever is said after that is dropped.
   template <class... A>
     requires(std::is_void_v<R>
@@ -185,12 +192,16 @@ public:
 
 private:
   friend class detail::request_awaiter<M, R>;
-  ask(M&& m, detail::reply_to<R>& r) : message_(std::move(m)), reply_(&r) { r.hold(); }
+  ask(M&& m, detail::reply_to<R>& r, context origin)
+      : message_(std::move(m)), origin_(std::move(origin)), reply_(&r) {
+    r.hold();
+  }
   void settle(detail::verdict v) noexcept {
     if (auto* r = std::exchange(reply_, nullptr)) r->settle(v);
   }
 
   M message_;
+  context origin_;
   detail::reply_to<R>* reply_;
 };
 

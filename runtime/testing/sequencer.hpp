@@ -62,7 +62,7 @@ class sequencer::at_awaiter final : detail::waiter_list::waiter {
 public:
   at_awaiter(creche::detail::task_run& r, sequencer& s, std::uint32_t n) noexcept
       : waiter(r, "sequencer"), of_(s), n_(n) {}
-  ~at_awaiter();
+  ~at_awaiter() override;
   bool await_ready();
   void await_suspend(std::coroutine_handle<>) noexcept;
   turn await_resume();

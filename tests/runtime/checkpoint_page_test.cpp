@@ -164,6 +164,10 @@ TEST_CASE("T2: the table of checkpoints says of every function what it is") {
     co_await as_body(
         "task_local::with", [] { return local.with(1, one_checkpoint); },
         [] { return local.with(1, nothing_to_do); });
+    const context elsewhere;
+    co_await as_body(
+        "context::run", [&] { return elsewhere.run(one_checkpoint); },
+        [&] { return elsewhere.run(nothing_to_do); });
     // its checkpoints do not see what is cancelled outside; others still run
     co_await require_no_checkpoint([] { return shielded(1h, nothing_to_do); });
     tried()["shielded"] = "as its body";
