@@ -211,6 +211,18 @@ def echo_only(program):
         ends_well(demo)
 
 
+def a_browser(demo):
+    """Headless Chromium shows the page, and its script has asked for it again."""
+    page = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         "--virtual-time-budget=3000", "--dump-dom", f"http://127.0.0.1:{demo.port}/"],
+        capture_output=True, text=True, timeout=60, check=False)
+    check_equal("Chromium ends well", page.returncode, 0)
+    for name in ("worker", "ticker", "http1", "request"):
+        check(f"Chromium shows {name}", f"<b>{name}" in page.stdout, page.stdout[-2000:])
+    check("the page's script reaches the demo", 'class="gone"' not in page.stdout)
+
+
 def main(program):
     for loops in ("1", "3"):
         print(f"--loops {loops}")
@@ -218,6 +230,7 @@ def main(program):
             check("it says where it listens, once", demo.first_line.startswith("listening on "))
             plain_answers(demo)
             tree_and_page(demo)
+            a_browser(demo)
             pipelining(demo)
             bodies(demo)
             large_echo(demo, MIB)
