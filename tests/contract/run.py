@@ -153,7 +153,9 @@ def unguarded(compiler, source):
         return [row(name, True, "breaks, shown only under AddressSanitizer")]
     target, built = compiler.build(source)
     if built.returncode:
-        return [row(name, False, "does not compile: " + said(built))]
+        error = says.get("compiler says")
+        good = error is not None and error in built.stderr
+        return [row(name, good, "does not compile: " + said(built))]
     ran = run([str(target)])
     good, text = ran.returncode == 0, said(ran)
     return [row(name, not good, "works now: correct its first line" if good else f"breaks: {text}")]

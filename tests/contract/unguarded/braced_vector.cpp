@@ -1,4 +1,5 @@
 // breaks on: g++ 1-12
+// compiler says: array used as initializer
 // instead: std::vector<..> v{..}; co_await f(std::move(v));
 #include "tests/contract/subject.hpp"
 

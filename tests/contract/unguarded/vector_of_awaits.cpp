@@ -1,4 +1,5 @@
 // breaks on: g++ 1-12
+// compiler says: array used as initializer
 // instead: v.push_back(co_await f());
 #include "tests/contract/subject.hpp"
 
