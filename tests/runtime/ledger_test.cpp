@@ -214,7 +214,7 @@ task<> citizen(world& w) {
 } // namespace
 
 TEST_CASE("X6: the ledger balances after 100 000 letters, cancels and ends by chance") {
-  for (std::uint64_t seed : {1, 2, 3, 4}) {
+  for (std::uint64_t seed : {1u, 2u, 3u, 4u}) {
     CAPTURE(seed);
     world w(seed);
     const auto r =

@@ -133,7 +133,7 @@ CRECHE_TEST("T8: a handle starts, cancels and stops, and a closed nursery says s
 
 TEST_CASE("T8: threads and other loops start children by handle, and none is lost") {
   constexpr int each = 500;
-  std::atomic<int> ran{0}, refused{0};
+  std::atomic<int> ran{0};
   nursery::handle outlives;
   const auto r = run(quiet(2), [&](nursery& n) -> task<> {
     auto h = outlives = n.remote();
