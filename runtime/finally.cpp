@@ -14,8 +14,9 @@ void finally_base::complete(bool stopped) {
   if (stopped) drop_body();
   leave(); // what is cancelled now is the clean-up's business, if it is not shielded
   cleaning_.as_boundary().intercepts = !stopped && body_error(); // a stop must not lose that
-  cleaning_.deadline_ = later(run_.now(), limit_);
-  cleaning_.open();
+  const auto now = run_.now();
+  cleaning_.deadline_ = later(now, limit_);
+  cleaning_.open(now);
   try {
     cleanup_.begin(make_cleanup(), run_);
   } catch (...) {

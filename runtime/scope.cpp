@@ -48,8 +48,8 @@ cancel_scope::~cancel_scope() { // with its body, when a stop from further out t
   if (state_) std::exchange(state_, nullptr)->end(receipt::cancelled);
 }
 
-void cancel_scope::open() {
-  if (deadline_ <= run_.now()) cancel("deadline");
+void cancel_scope::open(time_point now) {
+  if (deadline_ <= now) cancel("deadline");
   enter(run_);
   arm();
 }

@@ -63,7 +63,7 @@ protected:
   cancel_scope(detail::task_run& r, bool hidden) noexcept;
   ~cancel_scope();
   cancel_scope(const cancel_scope&) = delete;
-  void open();
+  void open(time_point now);
   void close(bool stopped) noexcept;
   detail::boundary& as_boundary() noexcept { return *this; }
 
@@ -154,8 +154,9 @@ public:
       : cancel_scope(r, shield), limit_(l), where_(where), f_(static_cast<F&&>(f)) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<>) {
-    deadline_ = limit_.from(run_.now());
-    open();
+    const auto now = run_.now();
+    deadline_ = limit_.from(now);
+    open(now);
     if constexpr (takes_scope)
       body_.begin(f_(static_cast<cancel_scope&>(*this)), run_);
     else

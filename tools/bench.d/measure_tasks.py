@@ -10,12 +10,13 @@ import sys
 
 RUN_SECONDS = 600
 
-# What is measured, and at most how many ns of CPU, or how often another program's.
+# What is measured, and at most how many ns of CPU, or how often another program's: the sum of what is
+# the same work there.
 GOALS = (
-    ("checkpoint", 5, None, None),
-    ("deadline_scope", 100, None, None),
-    ("start_and_finish", 0.15, "raw CAF", "spawn_end_observed_one_worker"),
-    ("cancel_sleeping_with_deadline", 0.1, "Erlang", "kill_all_linked"),
+    ("checkpoint", 5, None, ()),
+    ("deadline_scope", 100, None, ()),
+    ("start_and_finish", 0.15, "raw CAF", ("spawn_end_observed_one_worker",)),
+    ("cancel_sleeping_with_deadline", 0.1, "Erlang", ("start_waiting_process", "kill_all_linked")),
 )
 
 
@@ -46,9 +47,7 @@ def run(args, root):
             print(json.dumps({"program": name, **line}), flush=True)
     for what, most, other, others in GOALS:
         mine = seen["creche", what]["cpu_ns"]
-        beside = seen.get((other, others), {}).get("cpu_ns") if other else 1
-        if beside is None:
-            continue
+        beside = sum(seen[other, each]["cpu_ns"] for each in others) if other else 1
         ratio = mine / beside
         print(json.dumps({"goal": what, "than": other or "ns of CPU", "most": most,
                           "is": round(ratio, 3), "met": ratio <= most}))
