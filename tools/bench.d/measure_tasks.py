@@ -10,8 +10,8 @@ import sys
 
 RUN_SECONDS = 600
 
-# What is measured, and at most how many ns of CPU, or how often another program's: the sum of what is
-# the same work there.
+# What is measured, and at most how many ns of CPU, or how often another program's: the sum of what
+# is the same work there.
 GOALS = (
     ("checkpoint", 5, None, ()),
     ("deadline_scope", 100, None, ()),
