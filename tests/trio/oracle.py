@@ -11,7 +11,8 @@ A program is a tree of
   ["seq", [node...]]
   ["scope", deadline or null, shielded, node]
   ["nursery", [child...], body]
-All times are distinct by construction, so the order of equal times has no meaning.
+Times are whole microseconds; no two things happen at once but by cancelling, and the order of those
+has no meaning.
 """
 import json
 import random
@@ -35,8 +36,8 @@ class Author:
 
     def __init__(self, chance):
         self.chance = chance
-        fractions = [0.125, 0.25, 0.5, 0.0625, 0.03125]
-        self.times = [s + chance.choice(fractions) for s in chance.sample(range(1, 1000), 400)]
+        microseconds = chance.sample(range(10**6, 10**9), 400)  # no two sums meet, but by a miracle
+        self.times = [t / 10**6 for t in microseconds]
         self.ids = 0
 
     def time(self):

@@ -10,13 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 using namespace creche;
 using nlohmann::json;
@@ -24,19 +23,17 @@ using nlohmann::json;
 namespace {
 
 clock_duration seconds(const json& t) {
-  return t.is_null() ? no_limit : clock_duration(std::int64_t(t.get<double>() * 1e9));
+  if (t.is_null()) return no_limit;
+  return std::chrono::microseconds(std::llround(t.get<double>() * 1e6));
 }
 
 class stage {
 public:
   void note(const json& id, const char* what) {
-    const double at = double((now() - start_).count()) / 1e9;
-    trace_.push_back(json::array({at, id, what}));
+    const double at = double((now() - start_).count() / 1000) / 1e6; // whole microseconds
+    trace_.insert(json::array({at, id, what}));
   }
-  std::vector<json> sorted() {
-    std::sort(trace_.begin(), trace_.end());
-    return trace_;
-  }
+  const std::multiset<json>& trace() const { return trace_; }
   task<> play(const json& node, nursery* innermost);
 
 private:
@@ -68,7 +65,7 @@ private:
   task<> play_nursery(const json& node);
 
   time_point start_ = virtual_clock().now();
-  std::vector<json> trace_;
+  std::multiset<json> trace_;
 };
 
 task<> stage::play(const json& node, nursery* innermost) {
@@ -120,10 +117,10 @@ task<> stage::play_nursery(const json& node) {
   co_await with_nursery(body);
 }
 
-void flatten(std::span<const failure> failures, std::vector<std::string>& to) {
+void flatten(std::span<const failure> failures, std::multiset<std::string>& to) {
   for (const auto& f : failures) {
     if (f.causes().empty())
-      to.emplace_back(f.what());
+      to.emplace(f.what());
     else
       flatten(f.causes(), to);
   }
@@ -170,12 +167,10 @@ bool replay(const json& line) {
   stage s;
   const auto& program = line.at("prog");
   const auto r = testing::run_virtual([&](nursery&) { return s.play(program, nullptr); });
-  std::vector<std::string> errors;
+  std::multiset<std::string> errors;
   if (r.run.failures()) flatten(r.run.failures()->failures(), errors);
-  std::sort(errors.begin(), errors.end());
-  auto wanted = line.at("trace").get<std::vector<json>>();
-  std::sort(wanted.begin(), wanted.end());
-  const auto played = s.sorted();
+  const auto wanted = line.at("trace").get<std::multiset<json>>();
+  const auto& played = s.trace();
   const bool same =
       played == wanted && json(errors) == line.at("top") && r.deadlock.empty() && r.leaked == 0;
   if (!same)
