@@ -82,14 +82,8 @@ void task_run::stop() noexcept {
 
 // Tells every boundary inside a cancelled one, up to the last shield on the way in.
 void task_run::pass_on_cancel() noexcept {
-  boundary* open = inner_; // nothing hides the boundaries from here outwards
-  for (auto* b = inner_; b; b = b->up) {
-    if (b->cancelled) {
-      for (auto* inside = open; inside != b; inside = inside->up) inside->cancelled_from_outside();
-      open = b;
-    }
-    if (b->shield) open = b->up;
-  }
+  for (auto* b = inner_; b; b = b->up)
+    if (b->pending_outside()) b->cancelled_from_outside();
 }
 
 // Frees every frame inside `to`, the innermost first, so that no destructor ever recurses into
