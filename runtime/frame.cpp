@@ -24,8 +24,6 @@ void boundary::cancel() noexcept {
   if (!run) return;    // not entered yet: seen on entry
   if (pending) return; // from further out: all inside know
   run->look_at_all();
-  run->news_ = true;
-  run->wake();
 }
 
 void boundary::set_shield(bool on) noexcept {
@@ -33,8 +31,6 @@ void boundary::set_shield(bool on) noexcept {
   shield = on;
   if (!run) return;
   run->look_at_all();
-  run->news_ = true;
-  run->wake();
 }
 
 // From the innermost outwards, each boundary looked at twice at most.
@@ -49,6 +45,8 @@ void task_run::look_at_all() noexcept {
     if (b->shield) open = b->up;
   }
   look();
+  news_ = true;
+  wake();
 }
 
 time_point task_run::effective_deadline() const noexcept {

@@ -219,7 +219,7 @@ protected:
 private:
   friend struct boundary;
   void look() noexcept { pending_ = inner_ && inner_->pending; }
-  void look_at_all() noexcept;    // a cancel or a shield changed
+  void look_at_all() noexcept;    // a cancel or a shield changed: also news for the next turn
   bool shielded() const noexcept; // from a cancel of the whole task
   void pass_on_cancel() noexcept;
   void unwind(boundary& to) noexcept;
