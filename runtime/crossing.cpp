@@ -1,48 +1,10 @@
 #include "runtime/crossing.hpp"
 
-#include "runtime/internal/runtime_system.hpp"
-#include "runtime/internal/task_actor.hpp"
+#include "runtime/internal/ticket.hpp"
 
 #include <thread>
 
 namespace creche::detail {
-
-// What travels to the waiter's loop; whoever of the two lives longer frees it.
-struct crossing_ticket : internal::wakeup, pooled {
-  std::atomic<int> refs{1};
-  crossing_wait* waiter; // home thread; null when it no longer waits
-  internal::loop& home;
-  internal::door* gate = nullptr;
-  crossing_ticket* next_woken = nullptr;
-
-  crossing_ticket(crossing_wait& w, internal::loop& l) : waiter(&w), home(l) {
-    if (home.owner) gate = &home.owner->gate();
-    if (gate) gate->hold();
-    fire = [](internal::wakeup& t, bool run) noexcept {
-      auto& self = static_cast<crossing_ticket&>(t);
-      run ? self.tell() : self.drop();
-    };
-  }
-  ~crossing_ticket() {
-    if (gate) gate->drop();
-  }
-  void drop() noexcept {
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-  void tell() noexcept { // home thread
-    if (auto* w = std::exchange(waiter, nullptr)) w->told();
-    drop();
-  }
-  void send() noexcept { // any thread
-    if (home.at_home()) return tell();
-    // a loop outlives the turns of the other loops of its system, but no foreign thread
-    if (auto* l = internal::loop::current(); !gate || (l && l->owner == home.owner))
-      return home.post(*this);
-    std::lock_guard hold(gate->lock);
-    if (gate->closed) return drop();
-    home.post(*this);
-  }
-};
 
 void crossing::lock() noexcept {
   while (locked_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
@@ -53,7 +15,7 @@ void crossing::unlock() noexcept {
   woken_end_ = &woken_;
   locked_.store(false, std::memory_order_release);
   while (t) {
-    auto* next = std::exchange(t->next_woken, nullptr);
+    auto* next = std::exchange(t->following, nullptr);
     t->send();
     t = next;
   }
@@ -71,7 +33,7 @@ void crossing_wait::withdraw() noexcept {
     crossing::section one(crossing_);
     leave();
   }
-  t->waiter = nullptr;
+  t->forget();
   t->drop();
 }
 
@@ -95,7 +57,7 @@ bool crossing_wait::await_suspend(std::coroutine_handle<>) {
 bool crossing_wait::again() { return try_or_join(); }
 
 bool crossing_wait::try_or_join() {
-  auto* t = new crossing_ticket(*this, static_cast<internal::task_actor&>(run_).home());
+  auto* t = new internal::ticket(run_, *this);
   {
     crossing::section one(crossing_);
     if (!over()) {
@@ -117,9 +79,9 @@ aborted crossing_wait::abort() noexcept {
 }
 
 void crossing_wait::unparked() noexcept {
-  ticket_->refs.fetch_add(1, std::memory_order_relaxed);
+  ticket_->hold();
   *crossing_.woken_end_ = ticket_;
-  crossing_.woken_end_ = &ticket_->next_woken;
+  crossing_.woken_end_ = &ticket_->following;
 }
 
 } // namespace creche::detail

@@ -10,9 +10,11 @@
 #include <atomic>
 #include <cstdint>
 
-namespace creche::detail {
+namespace creche::internal {
+class ticket;
+}
 
-struct crossing_ticket;
+namespace creche::detail {
 
 /// What handles share.
 class crossing : public pooled {
@@ -46,8 +48,8 @@ private:
 
   std::atomic<std::uint32_t> refs_{1};
   std::atomic<bool> locked_{false};
-  crossing_ticket* woken_ = nullptr; // in the order they were unparked
-  crossing_ticket** woken_end_ = &woken_;
+  internal::ticket* woken_ = nullptr; // in the order they were unparked
+  internal::ticket** woken_end_ = &woken_;
 };
 
 /// A counted pointer. Never null but after a move.
@@ -81,8 +83,6 @@ public:
   aborted abort() noexcept override;
   void unparked() noexcept override;
   bool stops() const noexcept override { return false; } // nobody else may ask its task
-  /// The news of its unpark. Home thread.
-  void told() noexcept { run_.ready(*this); }
 
 protected:
   crossing_wait(task_run& r, crossing& c, parking& lot, const char* kind, void* at) noexcept
@@ -96,7 +96,7 @@ private:
   bool try_or_join();
 
   crossing& crossing_;
-  crossing_ticket* ticket_ = nullptr; // once it has begun to wait
+  internal::ticket* ticket_ = nullptr; // once it has begun to wait
   bool tried_ = false, holds_ = false;
 };
 

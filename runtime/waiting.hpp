@@ -8,14 +8,16 @@
 
 #include <atomic>
 
-namespace creche::detail {
+namespace creche::internal {
+class ticket;
+}
 
-struct wait_ticket;
+namespace creche::detail {
 
 struct wait_list {
   std::atomic<bool> locked{false};
   std::atomic<bool> over{false};
-  wait_ticket* first = nullptr;
+  internal::ticket* first = nullptr;
 
   /// Once. What is to be seen by those who waited was written before.
   void end() noexcept;
@@ -36,13 +38,12 @@ public:
   aborted abort() noexcept override;
 
 private:
-  friend struct wait_ticket;
   task_run& run_;
   wait_list* list_;
   const char* kind_;
   void* owner_;
   void (*drop_)(void*) noexcept;
-  wait_ticket* ticket_ = nullptr;
+  internal::ticket* ticket_ = nullptr;
 };
 
 /// What is awaited. Owns the reference until then.

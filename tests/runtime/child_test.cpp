@@ -174,6 +174,35 @@ TEST_CASE("waits for a child's end cross loops, and meet timeouts and the end in
   CHECK(waited >= 600);
 }
 
+TEST_CASE("T18 a wait for a child of another system outlives neither system's end") {
+  std::atomic<int> waited{0}, gave_up{0};
+  const auto other = run(quiet(2), [&](nursery& n) -> task<> {
+    for (int round = 0; round < 60; ++round) {
+      const auto c = n.start(child_spec("c", sleep_long).on(placement::any_loop));
+      std::atomic<bool> waits{false};
+      std::thread t([&] { // a system of its own, whose end and the child's race
+        auto wait = [&]() -> task<> {
+          set(waits, true);
+          co_await c.wait();
+        };
+        const auto r = run(quiet(1), [&](nursery&) -> task<> {
+          const bool over =
+              bool(co_await move_on_after(std::chrono::microseconds(round * 3), wait));
+          ++(over ? waited : gave_up);
+        });
+        CHECK(r.how() == run_result::kind::completed);
+        set(waits, true);
+      });
+      await(waits, true);
+      c.cancel();
+      co_await c.wait();
+      t.join();
+    }
+  });
+  CHECK(other.how() == run_result::kind::completed);
+  CHECK(waited + gave_up == 60);
+}
+
 TEST_CASE("a task that CAF kills has failed: its nursery answers for it") {
   std::optional<outcome> end;
   const auto r = run_and_see([&](nursery& n) -> task<> {
