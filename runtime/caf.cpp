@@ -69,6 +69,13 @@ const letter_kind caf_child::over_kind{"over", lane::control,
 
 namespace detail {
 
+void count_caf(caf::execution_unit& home, caf_fate f, std::uint64_t n) noexcept {
+  using internal::fate;
+  static constexpr fate as[] = {fate::sent, fate::handled, fate::failed, fate::unhandled,
+                                fate::undelivered};
+  static_cast<internal::loop&>(home).count(as[std::size_t(f)], n);
+}
+
 task<> caf_plan::body(ready_slot*) { throw std::logic_error("a CAF actor has no body"); }
 
 internal::child_actor* caf_plan::make(internal::child_record& record) {
@@ -76,6 +83,41 @@ internal::child_actor* caf_plan::make(internal::child_record& record) {
 }
 
 } // namespace detail
+
+// ---- messages of CAF's world in a task's mailbox
+
+caf_message::caf_message(caf::mailbox_element& e)
+    : content_(e.move_content_to_message()), sender_(std::move(e.sender)),
+      mid_(std::exchange(e.mid, caf::message_id())) {}
+caf_message::caf_message(caf_message&& o) noexcept
+    : content_(std::move(o.content_)), sender_(std::move(o.sender_)),
+      mid_(std::exchange(o.mid_, caf::message_id())) {}
+caf_message& caf_message::operator=(caf_message&& o) noexcept {
+  std::swap(content_, o.content_);
+  std::swap(sender_, o.sender_);
+  std::swap(mid_, o.mid_);
+  return *this;
+}
+caf_message::~caf_message() {
+  if (is_request()) respond(caf::make_message(caf::make_error(caf::sec::runtime_error, "no answer was given")));
+}
+
+void caf_message::respond(caf::message answer) {
+  const auto mid = std::exchange(mid_, caf::message_id());
+  if (mid.is_request() && sender_)
+    sender_->enqueue(nullptr, mid.response_id(), std::move(answer), internal::loop::current());
+}
+
+void caf_message::refused(send_result) noexcept {
+  respond(caf::make_message(caf::make_error(caf::sec::request_receiver_down)));
+}
+
+child_spec with_caf_mail(child_spec s) {
+  s.made().of_caf = [](void* e) -> detail::mail* {
+    return new detail::mail_of<caf_message>(*static_cast<caf::mailbox_element*>(e));
+  };
+  return s;
+}
 
 caf::actor actor_of(const child& c) {
   auto* r = internal::child_access::record(c);

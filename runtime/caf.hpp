@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/nursery.hpp"
+#include "runtime/receive.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/actor_config.hpp>
@@ -17,6 +18,7 @@
 #include <caf/system_messages.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 namespace creche {
@@ -29,6 +31,10 @@ struct leash {
   std::exception_ptr* error = nullptr;          // what a handler threw
 };
 
+/// For the ledger: what became of messages to an actor whose home is that loop. Any thread.
+enum class caf_fate : std::uint8_t { sent, handled, failed, unhandled, undelivered };
+void count_caf(caf::execution_unit& home, caf_fate f, std::uint64_t n = 1) noexcept;
+
 } // namespace detail
 
 /// The class CAF spawns in place of `Base`.
@@ -38,9 +44,13 @@ public:
   at_home(caf::actor_config& cfg, detail::leash l, A&&... args)
       : Base(cfg, std::forward<A>(args)...), home_(cfg.host), leash_(l) {
     // CAF's own handlers print; here a failure goes to the nursery
-    this->set_default_handler(caf::drop);
+    this->set_default_handler([this](caf::scheduled_actor* self, caf::message_view& came) {
+      fate_ = detail::caf_fate::unhandled;
+      return caf::drop(self, came);
+    });
     this->set_down_handler([](caf::down_msg&) {});
     this->set_exception_handler([this](std::exception_ptr& e) -> caf::error {
+      fate_ = detail::caf_fate::failed;
       if (leash_.error) *leash_.error = e;
       return caf::sec::runtime_error;
     });
@@ -52,7 +62,23 @@ public:
     if (type == caf::make_type_token<caf::exit_msg>() ||
         type == caf::make_type_token<caf::down_msg>())
       e->mid = e->mid.with_high_priority();
-    Base::enqueue(std::move(e), home_);
+    detail::count_caf(*home_, detail::caf_fate::sent);
+    // scheduled_actor's own, which does not tell what became of it
+    const auto mid = e->mid;
+    const auto asker = e->sender;
+    switch (this->mailbox().push_back(std::move(e))) {
+    case caf::intrusive::inbox_result::unblocked_reader:
+      caf::intrusive_ptr_add_ref(this->ctrl());
+      home_->exec_later(this);
+      break;
+    case caf::intrusive::inbox_result::queue_closed:
+      detail::count_caf(*home_, detail::caf_fate::undelivered);
+      if (mid.is_request())
+        caf::detail::sync_request_bouncer{caf::make_error(caf::sec::request_receiver_down)}(asker,
+                                                                                            mid);
+      break;
+    case caf::intrusive::inbox_result::success: break;
+    }
   }
 
   // scheduled_actor's own takes several messages before it looks at the urgent ones again.
@@ -88,15 +114,16 @@ public:
     const bool may_have_timeouts = this->last_request_id_.request_id().integer_value() != 0 ||
                                    this->timeout_id_ != 0 || !this->stream_managers_.empty() ||
                                    !this->pending_stream_managers_.empty();
-    if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     if (!this->mailbox_.closed()) {
       this->mailbox_.close();
       this->get_normal_queue().flush_cache();
       this->get_urgent_queue().flush_cache();
       caf::detail::sync_request_bouncer bounce{why};
-      while (this->mailbox_.queue().new_round(1000, bounce).consumed_items) {
-      }
+      std::uint64_t lost = 0;
+      while (auto n = this->mailbox_.queue().new_round(1000, bounce).consumed_items) lost += n;
+      if (lost) detail::count_caf(*home_, detail::caf_fate::undelivered, lost);
     }
+    if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     this->unregister_from_system();
     return caf::monitorable_actor::cleanup(std::move(why), host);
   }
@@ -106,7 +133,9 @@ private:
   template <class Queue> bool take_one(Queue& q) {
     q.inc_deficit(1);
     while (auto e = q.next()) {
+      fate_ = detail::caf_fate::handled;
       if (this->reactivate(*e) != caf::scheduled_actor::activation_result::skipped) {
+        detail::count_caf(*home_, fate_);
         q.flush_cache();
         return true;
       }
@@ -117,6 +146,7 @@ private:
 
   caf::execution_unit* home_;
   detail::leash leash_;
+  detail::caf_fate fate_ = detail::caf_fate::handled; // of the message in hand
 };
 
 namespace detail {
@@ -157,6 +187,43 @@ template <class T, class... A> child_spec caf_child(std::string_view name, A... 
   p->name = name;
   return child_spec(p.release());
 }
+
+/// A message of CAF's world that a task received: `co_await receive<caf_message>()`. An actor that
+/// asked for something has its answer when the message dies at the latest: an error, unless
+/// respond() was called. Movable; the loop of the task that received it.
+class caf_message {
+public:
+  /// Takes what came, and leaves an empty element.
+  explicit caf_message(caf::mailbox_element& e);
+  caf_message(caf_message&& o) noexcept;
+  caf_message& operator=(caf_message&& o) noexcept;
+  ~caf_message();
+
+  const caf::message& content() const noexcept { return content_; }
+  /// The value, if the message is one value of this type; else null.
+  template <class T> const T* as() const {
+    return content_.match_elements<T>() ? &content_.get_as<T>(0) : nullptr;
+  }
+  /// Who sent it, or null.
+  const caf::strong_actor_ptr& sender() const noexcept { return sender_; }
+  bool is_request() const noexcept { return mid_.is_request(); }
+  /// Answers a request, once; does nothing for what is no request, or was answered.
+  void respond(caf::message answer);
+  /// Nobody will receive it: an asker is told at once.
+  void refused(send_result) noexcept;
+
+private:
+  caf::message content_;
+  caf::strong_actor_ptr sender_;
+  caf::message_id mid_;
+};
+
+/// The same child, which must be a task, with CAF's messages in its mailbox, as caf_message; they
+/// count for its mailbox_limit. Without this they are unhandled, as in any child but CAF's own.
+///
+///     auto c = n.start(with_caf_mail(child_spec("worker", work)));
+///     caf::anon_send(actor_of(c), 7);
+child_spec with_caf_mail(child_spec s);
 
 /// The caf::actor that a child is at present, for sending, monitoring, linking; a null handle if
 /// there is none, because it has ended or waits for its restart. Any child is one: a task, too.

@@ -111,6 +111,9 @@ public:
   bool wants_ready = false;
   std::uint32_t mailbox = default_mailbox; // messages
 
+  /// What a task makes of a message of CAF's; null: nothing. See caf.hpp.
+  mail* (*of_caf)(void* element) = nullptr;
+
   static constexpr std::uint32_t default_mailbox = 1024;
   plan() = default;
   plan(const plan&) = delete;
@@ -199,6 +202,7 @@ public:
 private:
   friend class nursery;
   friend class detail::start_awaiter_base;
+  friend child_spec with_caf_mail(child_spec);
   detail::plan& made() const {
     if (!plan_) detail::fail_empty_spec();
     return *plan_;

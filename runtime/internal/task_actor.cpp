@@ -4,6 +4,8 @@
 #include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
+#include <caf/system_messages.hpp>
+
 #include <algorithm>
 
 namespace creche::detail {
@@ -144,6 +146,20 @@ void task_actor::on_mail(detail::mail& m) {
   box_->push(m);
   news_came_ = true;
   home_.count_here(fate::handled, ~std::uint64_t{0}); // neither handled nor lost, yet
+}
+
+void task_actor::on_caf(caf::mailbox_element& e) {
+  const auto* p = record() ? record()->plan.get() : nullptr;
+  if (!p || !p->of_caf || e.mid.is_response() ||
+      e.content().type_token() == caf::make_type_token<caf::down_msg>())
+    return child_actor::on_caf(e);
+  auto* m = p->of_caf(&e);
+  if (mail_.load(std::memory_order_relaxed) >= p->mailbox) {
+    home_.recount(fate::shed);
+    return m->type->drop(*m, send_result::shed);
+  }
+  mail_.fetch_add(1, std::memory_order_relaxed);
+  on_mail(*m);
 }
 
 detail::mail* task_actor::last_mail() const noexcept {

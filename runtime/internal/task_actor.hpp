@@ -42,6 +42,7 @@ protected:
   void on_start() override { started_ = true; }
   void on_cancel() override { root_.cancel(); }
   void on_mail(detail::mail& m) override;
+  void on_caf(caf::mailbox_element& e) override;
   void let_go() override;
   void wake() noexcept override { wake_up(); }
   void obey() noexcept override {

@@ -369,3 +369,106 @@ TEST_CASE("a CAF actor in a nursery is ended with it, from outside and by a scop
   CHECK(c.ticks == 5);
   CHECK(c.away == 0);
 }
+
+// ---- messages of CAF's world for tasks
+
+namespace {
+
+// Asks `whom` for something, and keeps what came of it.
+struct caf_asker : caf::event_based_actor {
+  caf_asker(caf::actor_config& cfg, caf::actor whom, std::vector<std::string>* got)
+      : event_based_actor(cfg), whom_(std::move(whom)), got_(got) {}
+  caf::behavior make_behavior() override {
+    return {[this](int x) {
+      request(whom_, caf::infinite, x)
+          .then([this](int y) { got_->push_back(std::to_string(y)); },
+                [this](const caf::error& e) { got_->push_back(system().render(e)); });
+    }};
+  }
+  caf::actor whom_;
+  std::vector<std::string>* got_;
+};
+
+} // namespace
+
+TEST_CASE("X6: a task receives messages of CAF's, selectively, and answers requests") {
+  std::vector<std::string> got;
+  child kept;
+  const auto r = run_and_see([&](nursery& n) -> task<> {
+    auto work = []() -> task<> {
+      for (;;) {
+        auto m = co_await receive<caf_message>();
+        if (const auto* x = m.as<int>(); x && *x >= 0) m.respond(caf::make_message(*x + 1));
+        if (const auto* s = m.as<std::string>(); s && *s == "quit") co_return;
+      }
+    };
+    auto c = kept = n.start(with_caf_mail(child_spec("worker", work)));
+    auto asker = n.start(caf_child<caf_asker>("asker", actor_of(c), &got));
+    caf::anon_send(actor_of(asker), 41);
+    co_await sleep_for(1ms);
+    caf::anon_send(actor_of(asker), -1); // not answered
+    co_await sleep_for(1ms);
+    CHECK(c.send(1) == send_result::queued); // one of ours, which waits
+    caf::anon_send(actor_of(c), std::string("quit"));
+    caf::anon_send(actor_of(asker), 7); // behind it
+    co_await c.wait();
+    co_await sleep_for(1ms);
+    asker.cancel();
+  });
+  REQUIRE(got.size() == 3);
+  CHECK(got[0] == "42");
+  CHECK(got[1].find("no answer was given") != std::string::npos);
+  CHECK(got[2].find("request_receiver_down") != std::string::npos);
+  CHECK(kept.statistics().handled == 3);
+  CHECK(r.ledger.balances());
+}
+
+TEST_CASE("X6: messages of CAF's count for the mailbox limit, and are unhandled without a wish") {
+  std::vector<std::string> got;
+  run_and_see([&](nursery& n) -> task<> {
+    auto sleep = []() -> task<> { co_await sleep_for(1h); };
+    auto full = n.start(with_caf_mail(child_spec("full", sleep).mailbox_limit(2)));
+    auto deaf = n.start(child_spec("deaf", sleep));
+    for (auto& c : {full, deaf}) {
+      auto asker = n.start(caf_child<caf_asker>("asker", actor_of(c), &got));
+      const auto before = system_ledger();
+      for (int i = 0; i < 3; ++i) caf::anon_send(actor_of(asker), i);
+      co_await sleep_for(1ms);
+      const auto after = system_ledger();
+      CHECK(after.shed - before.shed == (c.name() == "full" ? 1 : 0));
+      CHECK(after.unhandled - before.unhandled == (c.name() == "full" ? 0 : 3));
+    }
+    CHECK(got.size() == 4); // the one over the limit, and the deaf one's
+    full.cancel();
+    deaf.cancel();
+    co_await full.wait();
+    co_await sleep_for(1ms);
+    CHECK(got.size() == 6); // those that waited are told
+    n.cancel("enough");
+  });
+}
+
+TEST_CASE("X6: each fate of a message to a CAF actor is on the ledger") {
+  counts c;
+  const auto r = run_and_see([&](nursery& n) -> task<> {
+    auto k = n.start(caf_child<caf_echo>("echo", &c).ignore_failure());
+    const auto a = actor_of(k);
+    co_await sleep_for(1ms);
+    const auto before = system_ledger();
+    CHECK(before.balances());
+    caf::anon_send(a, ping::value, 1);
+    caf::anon_send(a, std::string("what?"));
+    caf::anon_send(a, fail::value);
+    caf::anon_send(a, ping::value, 2); // it is dead by then
+    CHECK(system_ledger().in_flight() == 4);
+    co_await k.wait();
+    caf::anon_send(a, ping::value, 3);
+    const auto after = system_ledger();
+    CHECK(after.balances());
+    CHECK(after.failed - before.failed == 1);
+    CHECK(after.unhandled - before.unhandled == 1);
+    CHECK(after.undelivered - before.undelivered == 2);
+    CHECK(c.pings == 1);
+  });
+  CHECK(r.ledger.balances());
+}
