@@ -99,7 +99,8 @@ caf_message& caf_message::operator=(caf_message&& o) noexcept {
   return *this;
 }
 caf_message::~caf_message() {
-  if (is_request()) respond(caf::make_message(caf::make_error(caf::sec::runtime_error, "no answer was given")));
+  if (is_request())
+    respond(caf::make_message(caf::make_error(caf::sec::runtime_error, "no answer was given")));
 }
 
 void caf_message::respond(caf::message answer) {

@@ -1,7 +1,7 @@
 // ticket.hpp: news for a task that waits, from any loop or thread.
 //
-// Shared by the wait and by whoever will end it; the last of them frees it. The loop of the task may
-// be gone by the time the news comes, with its whole system: the ticket knows, and drops the news.
+// Shared by the wait and by whoever will end it; the last of them frees it. The task's loop may be
+// gone by the time the news comes, with its whole system: the ticket knows, and drops the news.
 #pragma once
 
 #include "runtime/internal/runtime_system.hpp"
