@@ -9,7 +9,8 @@ import subprocess
 from statistics import median
 
 RUN_SECONDS = 600
-WORDS = {"hop": ["hop", "spawn"], "cancel": ["cancel"]}
+WORDS = {"hop": ["hop", "spawn"], "cancel": ["cancel"], "supervision": ["restart", "children"]}
+SUPERVISED = 100_000
 
 # What is measured, in which unit, at most how many of what. A limit beside another program is a
 # factor; one beside none is a number.
@@ -22,6 +23,10 @@ GOALS = {
     "cancel": [
         ("cancel_all_sleeping_tasks", "ns", 0.1, ("erlang", "kill_all_linked")),
         ("bytes_sleeping_task", "bytes", 1024, None),
+    ],
+    "supervision": [
+        ("fail_to_running_p50", "ns", 0.5, ("erlang", "fail_to_running_p50")),
+        ("stop_supervised", "ns", 0.3, ("erlang", "stop_supervised")),
     ],
 }
 
@@ -36,8 +41,13 @@ def options(parser):
 def commands(args, root):
     escript = shutil.which("escript")
     binaries = args.build / "tests" / "bench"
+    if args.kind == "supervision":
+        if "raw_caf" in args.only:
+            args.only = args.only.replace(",raw_caf", "")
+        args.count = min(args.count, SUPERVISED)
+    ours = "creche_supervision_bench" if args.kind == "supervision" else "creche_hop_bench"
     known = {
-        "creche": [str(binaries / "creche_hop_bench"), "--count", str(args.count)],
+        "creche": [str(binaries / ours), "--count", str(args.count)],
         "raw_caf": [str(binaries / "raw_caf_bench"), "--count", str(args.count // 5)],
         "erlang": [escript, str(root / "tests" / "bench" / "erlang_bench.erl"),
                    "--count", str(args.count)],
