@@ -13,6 +13,7 @@
 #include "runtime/finally.hpp"
 #include "runtime/ledger.hpp"
 #include "runtime/nursery.hpp"
+#include "runtime/otp.hpp"
 #include "runtime/outcome.hpp"
 #include "runtime/parking.hpp"
 #include "runtime/receive.hpp"

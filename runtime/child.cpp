@@ -20,11 +20,13 @@ std::string_view child::name() const noexcept {
   return record_ && record_->plan ? std::string_view(record_->plan->name) : std::string_view();
 }
 bool child::ended() const noexcept {
-  return !record_ || record_->state.load(std::memory_order_acquire) == internal::child_state::ended;
+  if (!record_) return true;
+  const auto s = record_->state.load(std::memory_order_acquire);
+  return s == internal::child_state::ended || s == internal::child_state::done;
 }
 std::optional<outcome> child::result() const {
   if (!record_ || !ended()) return std::nullopt;
-  outcome o{record_->end.load(std::memory_order_relaxed), std::nullopt};
+  outcome o{record_->end.load(std::memory_order_acquire), std::nullopt};
   if (is_failure(o.kind) && record_->past) o.why = record_->past->last_failure;
   if (o.kind == how::cancelled && record_->past) o.why = record_->past->cancel_reason;
   return o;
@@ -33,8 +35,8 @@ std::uint32_t child::restarts() const noexcept {
   return record_ ? record_->restarts.load(std::memory_order_relaxed) : 0;
 }
 void child::cancel(std::string_view reason, std::source_location where) const noexcept {
-  if (ended()) return;
   auto* r = record_;
+  if (!r || r->state.load(std::memory_order_acquire) == internal::child_state::ended) return;
   if (r->nursery_home->at_home()) {
     if (r->nursery) r->nursery->cancel_child(*r, reason, where);
     return;
@@ -48,10 +50,14 @@ void child::cancel(std::string_view reason, std::source_location where) const no
 task<receipt> child::cancel_and_wait(std::string reason, std::source_location where) const {
   const child self(*this);
   const bool late = self.ended();
-  if (!late) self.cancel(reason, where);
-  co_await self.wait();
+  self.cancel(reason, where); // one that is done will not run again with its group
+  std::optional<outcome> end;
+  do {
+    co_await self.wait();
+    end = self.result();
+  } while (!end);
   if (late) co_return receipt::already_done;
-  if (self.result()->kind != how::cancelled) co_return receipt::completed_first;
+  if (end->kind != how::cancelled) co_return receipt::completed_first;
   co_return self.record_->refused ? receipt::refused : receipt::cancelled;
 }
 

@@ -190,7 +190,8 @@ public:
   }
   /// Its failure is counted and shown, and ends nothing.
   child_spec&& ignore_failure() && { return made().rules.ignore_failure = true, std::move(*this); }
-  /// Its end, for good, stops the nursery.
+  /// Its end, by itself and for good, stops the nursery, as its auto_shutdown says. Not for
+  /// permanent children, and not where auto_shutdown is never: start refuses that.
   child_spec&& significant() && { return made().rules.significant = true, std::move(*this); }
   /// How many messages may wait for it; more are shed. 1024 if nothing is said.
   child_spec&& mailbox_limit(std::uint32_t n) && { return made().mailbox = n, std::move(*this); }
@@ -235,8 +236,10 @@ public:
   explicit operator bool() const noexcept { return record_ != nullptr; }
 
   std::string_view name() const noexcept;
+  /// For good; but a transient child that completed under one_for_all or rest_for_one lives again
+  /// if its group restarts. Until then it counts as ended, here as in wait() and result().
   bool ended() const noexcept;
-  /// How it ended, for good; nullopt while it lives or waits for a restart.
+  /// How it ended; nullopt while it lives or waits for a restart.
   std::optional<outcome> result() const;
   std::uint32_t restarts() const noexcept;
   child_statistics statistics() const noexcept;

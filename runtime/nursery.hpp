@@ -22,6 +22,8 @@ class task_actor;
 struct nursery_options {
   std::string_view name = "nursery";
   creche::budget budget{};
+  creche::strategy strategy = strategy::one_for_one;
+  creche::auto_shutdown auto_shutdown = auto_shutdown::any;
 };
 static_assert(std::is_trivially_copyable_v<nursery_options>);
 

@@ -11,7 +11,8 @@
 //   child     running --> stopping --> cancelling --> (forgotten)
 //                ^ \________________________________^
 //                |  \--> waiting ___________________^   (for its restart)
-//                +---------+
+//                +---------+  ^                     ^
+//                   \--> done +_____________________^   (transient, completed, and has a group)
 //
 // What each event does (c: the child; "-": ignored; "- +1": ignored and counted as stale):
 //
@@ -24,6 +25,7 @@
 //   ended, waiting   - +1                      - +1                  - +1                - +1
 //   due, waiting     launch                    (none waits)          (none waits)        - +1
 //   due, stopping    cancel                    cancel                (no timer)          - +1
+//   due, of a group  group goes on             (none waits)          (none waits)        - +1
 //   due, otherwise   - +1                      - +1                  - +1                - +1
 //   due, too early   wait_until, again         the same              (no timer)          - +1
 //   stop_child       stop, wait_until;         the same              -                   - +1
@@ -41,12 +43,22 @@
 //   and after every event: finish, once body and children have ended and nothing holds it open.
 //
 //   * A child that runs and was not asked to end, in an open nursery:
-//       its policy restarts it, the budget admits   report if failure; wait_until, or launch
+//       its policy restarts it, the budget admits   report if failure; wait_until, or launch;
+//                                                   with a group: wait, and the group goes on
 //       the budget does not admit, or no restart:
-//         no failure                                forget; if significant: stop
+//         no failure                                forget (with a group, if transient: rest);
+//                                                   stop, as auto_shutdown says
 //         ignore_failure                            report(ignored), forget; if significant: stop
 //         otherwise                                 report(escalated), forget, cancel all
 //       A permanent child that completed counts as a failure once the budget does not admit it.
+//
+// Groups: with one_for_all the siblings of a child that is restarted are its group, with
+// rest_for_one those that were started after it (OTP). Its members are stopped, newest first, each
+// after the end of the one before; who is temporary is forgotten; when the last has ended, and its
+// wait is over, all are launched, in the order they were added, those that were done before, too.
+// It costs one unit of the budget. A member that ends by itself meanwhile has only ended early. Who
+// is stopped or cancelled by name leaves the group; who is added meanwhile is not in it. A second
+// child that is to be restarted meanwhile adds its group to the first.
 //
 // An event for a child, or an incarnation of it, that is no more is ignored and counted, whenever
 // it comes: that is what a late letter looks like.
@@ -73,11 +85,27 @@ struct child_rules {
   /// `no_limit`: for ever (infinity).
   clock_duration stop_within = std::chrono::seconds(5);
   bool ignore_failure = false; ///< With no restart left, its failure is only counted and reported.
-  bool significant = false;    ///< Its end, by itself and for good, stops the nursery.
+  bool significant = false;    ///< Its end, by itself and for good, counts for auto_shutdown.
+};
+
+/// Who is restarted with a child (OTP supervisor's words).
+enum class strategy : std::uint8_t {
+  one_for_one,  ///< Nobody.
+  one_for_all,  ///< All its siblings.
+  rest_for_one, ///< Those that were started after it.
+};
+
+/// When the end of significant children stops the nursery (OTP 24; there the default is never).
+enum class auto_shutdown : std::uint8_t {
+  never,
+  any, ///< When one of them has ended by itself and for good.
+  all, ///< When the last of them has.
 };
 
 struct nursery_rules {
   creche::budget budget{};
+  creche::strategy strategy = strategy::one_for_one;
+  creche::auto_shutdown auto_shutdown = auto_shutdown::any;
 };
 
 class nursery_state {
@@ -94,6 +122,8 @@ public:
     cancel,       ///< Cancel it; comes once in an incarnation.
     wait_until,   ///< Set the child's one timer to `when`, whether it is set or not.
     forget_timer, ///< Unset it.
+    wait,         ///< The child has ended, and waits for the rest of its group.
+    rest,         ///< The child is done; it runs again if its group does.
     forget,       ///< The child is gone; its id may be used again.
     report,       ///< Tell at once that `child` (none: the body) ended as `ended`: see `then`.
     cancel_body,  ///< Cancel the body; comes once.
@@ -125,8 +155,9 @@ public:
   enum class phase : std::uint8_t { open, stopping, cancelling, finished };
   enum class child_phase : std::uint8_t {
     gone,       ///< No such child.
-    running,    ///< Launched, not asked to end.
+    running,    ///< Launched, not asked to end by name.
     waiting,    ///< For its restart.
+    done,       ///< Completed; runs again if its group does.
     stopping,   ///< Asked to end in good order.
     cancelling, ///< Cancelled, not ended yet.
   };
@@ -154,7 +185,7 @@ public:
 
   /// Somebody wants this child to end, in good order or at once.
   void stop_child(child_id child, time_point now, commands& out);
-  void cancel_child(child_id child, commands& out);
+  void cancel_child(child_id child, time_point now, commands& out);
 
   /// The orderly stop: the body, then the children, newest first, each after the end of the one
   /// before and within its `stop_within`. Idempotent.
@@ -181,7 +212,7 @@ public:
   std::uint32_t first_incarnation(child_id child) const noexcept;
   std::uint32_t restarts(child_id child) const noexcept;
   std::uint32_t failures_in_a_row(child_id child) const noexcept;
-  /// The next launch of a child that waits for it.
+  /// The next launch of a child that waits for it, and not for its group.
   std::optional<time_point> next_launch(child_id child) const noexcept;
 
   /// Iteration in start order: `for (auto c = n.first(); c != n.none; c = n.next(c))`.
@@ -194,6 +225,8 @@ public:
   };
   const counters& counts() const noexcept { return counts_; }
   const creche::budget& budget() const noexcept { return window_.budget(); }
+  creche::strategy strategy() const noexcept { return strategy_; }
+  creche::auto_shutdown auto_shutdown() const noexcept { return auto_shutdown_; }
 
 private:
   struct row {
@@ -204,6 +237,8 @@ private:
     std::uint32_t born; // the first incarnation of this child
     std::uint32_t failures;
     child_phase phase;
+    bool grouped; // running, stopping, cancelling: to be stopped; waiting: to be launched together
+    bool timed;   // waiting: its timer is set
   };
   static_assert(sizeof(row) <= 48);
 
@@ -213,10 +248,18 @@ private:
 
   void launch(child_id child, row& r, commands& out);
   bool restart(child_id child, row& r, how h, time_point now, commands& out);
+  static void say_restarting(commands& out, child_id child, const row& r, how h, time_point when);
   void report(child_id child, const row* r, how h, verdict then, bool over_budget, commands& out);
   void stop_row(child_id child, row& r, time_point now, commands& out);
   void cancel_row(child_id child, row& r, commands& out);
   void forget(child_id child, row& r, commands& out);
+  bool is_last_significant() const noexcept;
+
+  void begin_group(child_id child, row& r, time_point next, time_point now, commands& out);
+  void join_group(child_id child, row& r, commands& out);
+  void leave_group(row& r) noexcept;
+  void go_on_with_group(time_point now, commands& out);
+  void forget_idle(commands& out);
 
   void cancel_body(commands& out);
   void cancel_all(commands& out);
@@ -226,7 +269,11 @@ private:
 
   std::vector<row> rows_;
   child_id free_ = none, oldest_ = none, newest_ = none;
-  std::uint32_t live_ = 0, waiting_ = 0;
+  std::uint32_t live_ = 0, waiting_ = 0, done_ = 0, significant_ = 0;
+  // the group that restarts
+  std::uint32_t group_ends_ = 0, group_timers_ = 0, group_waits_ = 0;
+  child_id group_stops_ = none; // whose end the next one waits for
+  child_id group_next_ = none;  // nobody newer is left to be stopped
   phase phase_ = phase::open;
   bool has_body_, body_live_, body_told_ = false;
   bool held_open_;             // no body, and nobody asked for the end
@@ -236,9 +283,13 @@ private:
   random_function random_;
   void* random_arg_;
   restart_window window_;
+  creche::strategy strategy_;
+  creche::auto_shutdown auto_shutdown_;
   counters counts_;
 };
 
+std::string_view to_text(strategy s) noexcept;
+std::string_view to_text(auto_shutdown a) noexcept;
 std::string_view to_text(nursery_state::order o) noexcept;
 std::string_view to_text(nursery_state::verdict v) noexcept;
 std::string_view to_text(nursery_state::phase p) noexcept;

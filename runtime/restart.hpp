@@ -48,6 +48,10 @@ struct backoff {
   clock_duration delay(unsigned failures_in_a_row, double random) const noexcept;
 };
 
+/// Again at once, as OTP does it.
+inline constexpr backoff no_backoff{
+    .first = clock_duration::zero(), .most = clock_duration::zero(), .jitter = 0};
+
 /// How many restarts within what time are still healthy (OTP's intensity and period).
 struct budget {
   unsigned restarts = 3;

@@ -19,8 +19,10 @@ struct wait_list {
   std::atomic<bool> over{false};
   internal::ticket* first = nullptr;
 
-  /// Once. What is to be seen by those who waited was written before.
+  /// What is to be seen by those who waited was written before. Idempotent.
   void end() noexcept;
+  /// It is not over after all: those who come now wait.
+  void begin() noexcept { over.store(false, std::memory_order_release); }
 };
 
 /// A checkpoint, also when it is over already.

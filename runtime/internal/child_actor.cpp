@@ -10,6 +10,7 @@ std::string_view to_text(child_state s) noexcept {
   switch (s) {
   case child_state::running: return "running";
   case child_state::waiting: return "waiting for restart";
+  case child_state::done: return "done";
   case child_state::stopping: return "stopping";
   case child_state::ended: return "ended";
   }

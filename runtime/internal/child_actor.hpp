@@ -40,7 +40,7 @@ struct door {
   }
 };
 
-enum class child_state : std::uint8_t { running, waiting, stopping, ended };
+enum class child_state : std::uint8_t { running, waiting, done, stopping, ended };
 std::string_view to_text(child_state s) noexcept;
 
 /// What only some children need: those that wait for a restart, have a deadline, or failed.
@@ -109,6 +109,7 @@ public:
   void order_start() { give(start_); }
   void order_stop() { give(stop_); }
   void order_cancel();
+  bool cancel_ordered() const noexcept { return cancel_given_; }
 
   std::size_t turn(std::size_t budget) override;
   void on_exit(caf::error reason) override;

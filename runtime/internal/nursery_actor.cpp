@@ -33,7 +33,8 @@ nursery_actor::nursery_actor(caf::actor_config& cfg, child_record* r, const nurs
 
 nursery_actor::nursery_actor(caf::actor_config& cfg, const nursery_options& o, task_actor* owner,
                              detail::nursery_scope* scope, std::source_location where)
-    : child_actor(cfg, nullptr), state_(nursery_rules{o.budget}, true, &any_random, home_.owner),
+    : child_actor(cfg, nullptr),
+      state_({o.budget, o.strategy, o.auto_shutdown}, true, &any_random, home_.owner),
       name_(o.name), owner_(owner), scope_(scope), where_(where) {
   if (!owner_) return;
   std::lock_guard hold(home_.tree());
@@ -135,11 +136,17 @@ void check(const detail::plan* p) {
     throw std::invalid_argument(p->name + ": " + std::string(c));
   if (p->rules.stop_within < clock_duration::zero())
     throw std::invalid_argument(p->name + ": stop_within is negative");
+  if (p->rules.significant && p->rules.restart == restart::permanent)
+    throw std::invalid_argument(p->name + ": it is significant, and permanent: it never ends for "
+                                          "good");
 }
 
 child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
   must_be_home();
   check(p.get());
+  if (p->rules.significant && state_.auto_shutdown() == auto_shutdown::never)
+    throw std::invalid_argument(p->name + ": it is significant, and its nursery never shuts down "
+                                          "by itself: auto_shutdown is never");
   auto* r = make_record();
   r->plan = std::move(p);
   r->slot = slot;
@@ -182,16 +189,22 @@ void nursery_actor::child_ended(child_actor& c) {
     if (f) r.history().last_failure = std::move(f);
     r.actor = nullptr;
   }
-  r.end.store(h, std::memory_order_relaxed);
+  r.end.store(h, std::memory_order_release);
   if (r.is_body) {
     body_ended(h, nullptr);
   } else {
     if (r.slot) { // it never said that it is ready: its starter is told, and nobody else
       r.slot->failed(r, h);
       h = how::cancelled;
+      state_.cancel_child(r.id, home_.now(), todo_); // nor is it restarted with others
     }
     state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo_,
                  r.observers > 0);
+    const auto p = state_.phase_of(r.id);
+    const bool again = p == nursery_state::child_phase::waiting || // with its group
+                       p == nursery_state::child_phase::running;
+    if (again && c.cancel_ordered())
+      r.cancel_asked.store(false, std::memory_order_relaxed); // it was for this incarnation only
     carry_out();
   }
   intrusive_ptr_release(c.ctrl()); // what a reader of the tree saw of it is out of the table now
@@ -205,7 +218,7 @@ void nursery_actor::cancel_child(child_record& r, std::string_view reason,
                                  std::source_location where) {
   if (r.nursery != this || r.is_body) return;
   r.add_reason(reason, where);
-  state_.cancel_child(r.id, todo_);
+  state_.cancel_child(r.id, home_.now(), todo_);
   carry_out();
 }
 void nursery_actor::cancel_all() {
@@ -281,6 +294,16 @@ void nursery_actor::carry_out(const nursery_state::command& c) {
     if (!r->actor) r->state.store(child_state::waiting, std::memory_order_relaxed);
     return;
   }
+  case order::wait: {
+    std::lock_guard hold(home_.tree());
+    if (r->past) r->past->next_launch = home_.now();
+    if (r->state.load(std::memory_order_relaxed) == child_state::done) r->waits.begin();
+    r->state.store(child_state::waiting, std::memory_order_relaxed);
+    return;
+  }
+  case order::rest:
+    r->state.store(child_state::done, std::memory_order_release);
+    return r->waits.end();
   case order::forget_timer:
     if (r->past) home_.disarm(*r->past);
     return;
@@ -441,8 +464,10 @@ task<outcome> nursery::monitor(child c) {
     observer(const observer&) = delete;
     ~observer() { --count; }
   } here(r->observers);
-  co_await c.wait();
-  co_return *c.result();
+  for (;;) {
+    co_await c.wait();
+    if (auto end = c.result()) co_return *std::move(end);
+  } // it was done, and runs again with its group
 }
 
 // ---- from elsewhere

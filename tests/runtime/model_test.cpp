@@ -119,7 +119,12 @@ task<> open_nursery(world& w, const place& at, int depth) {
   };
   const bool catches = w.one_in(2);
   try {
-    co_await watched(w, at, with_nursery({.name = "n", .budget = {2, 5ms}}, body), "a nursery");
+    const nursery_options options{.name = "n",
+                                  .budget = {2, 5ms},
+                                  .strategy = w.one_in(2)   ? strategy::one_for_one
+                                              : w.one_in(2) ? strategy::one_for_all
+                                                            : strategy::rest_for_one};
+    co_await watched(w, at, with_nursery(options, body), "a nursery");
   } catch (const failure_group&) {
     if (!catches) throw;
     w.receive(std::current_exception());

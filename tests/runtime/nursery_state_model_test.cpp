@@ -75,7 +75,8 @@ class world {
 public:
   world(const creche::budget& b, bool has_body, nursery_state::random_function f = nullptr,
         void* arg = nullptr)
-      : n_({b}, has_body, f, arg), budget_(b), has_body_(has_body), body_live_(has_body) {}
+      : n_({.budget = b}, has_body, f, arg), budget_(b), has_body_(has_body), body_live_(has_body) {
+  }
 
   bool finished() const { return finished_; }
   std::size_t added() const { return added_; }
@@ -130,7 +131,7 @@ public:
       if (s.what == event::stop_child)
         n_.stop_child(s.child, now_, out_);
       else
-        n_.cancel_child(s.child, out_);
+        n_.cancel_child(s.child, now_, out_);
     } else if (is_body_end(s.what)) {
       body_live_ = false;
       n_.body_ended(outcome_of(s.what), now_, out_);
@@ -164,7 +165,7 @@ public:
       n_.due(c, incarnation - 1, now_, out_), ++sent;
       if (!live || !actors_[c].runs) n_.ended(c, incarnation, how::killed, now_, out_), ++sent;
       if (!live || !actors_[c].timer) n_.due(c, incarnation, now_, out_), ++sent;
-      if (!live) n_.stop_child(c, now_, out_), n_.cancel_child(c, out_), sent += 2;
+      if (!live) n_.stop_child(c, now_, out_), n_.cancel_child(c, now_, out_), sent += 2;
       hold(out_.empty(), "a late letter has no effect");
       if (live && actors_[c].timer && *actors_[c].timer > now_) {
         n_.due(c, incarnation, now_, out_);

@@ -1,105 +1,16 @@
 // Scenarios of nursery_state, told as commands in text. The machine-made ones are in
 // nursery_state_model_test.cpp.
-#include "runtime/nursery_state.hpp"
+#include "nursery_script.hpp"
 
 #include <doctest/doctest.h>
 
-#include <string>
 #include <type_traits>
 
 using namespace creche;
-using namespace std::chrono_literals;
+using namespace creche::testing;
 
 static_assert(std::is_trivially_copyable_v<child_rules>);
 static_assert(sizeof(nursery_state::command) <= 24);
-
-namespace {
-
-using phase = nursery_state::phase;
-using child_phase = nursery_state::child_phase;
-
-enum has { no_body, body };
-
-// A nursery at a time of its own; every event answers with its commands, such as
-// "report 0 failed escalated, forget 0, cancel_body".
-struct script {
-  nursery_state n;
-  time_point now{24h};
-  nursery_state::commands out;
-
-  explicit script(has b = no_body, budget limit = {}) : n({limit}, b == body) {}
-
-  std::string add(const child_rules& r) {
-    const auto id = n.add(r, out);
-    return id ? said() : "refused";
-  }
-  std::string ended(nursery_state::child_id c, how h) {
-    n.ended(c, n.incarnation(c), h, now, out);
-    return said();
-  }
-  std::string due(nursery_state::child_id c) {
-    n.due(c, n.incarnation(c), now, out);
-    return said();
-  }
-  std::string due_after(clock_duration d, nursery_state::child_id c) {
-    now += d;
-    return due(c);
-  }
-  std::string stop_child(nursery_state::child_id c) {
-    n.stop_child(c, now, out);
-    return said();
-  }
-  std::string cancel_child(nursery_state::child_id c) {
-    n.cancel_child(c, out);
-    return said();
-  }
-  std::string stop() {
-    n.stop(now, out);
-    return said();
-  }
-  std::string cancel() {
-    n.cancel(out);
-    return said();
-  }
-  std::string body_ended(how h) {
-    n.body_ended(h, now, out);
-    return said();
-  }
-  std::string close_when_empty() {
-    n.close_when_empty(out);
-    return said();
-  }
-
-  std::string said() {
-    std::string text;
-    for (const auto& c : out) {
-      if (!text.empty()) text += ", ";
-      text += to_text(c.what);
-      if (c.child != nursery_state::none) text += ' ' + std::to_string(c.child);
-      using order = nursery_state::order;
-      if (c.what == order::report && c.child == nursery_state::none) text += " body";
-      if (c.what == order::report || c.what == order::finish)
-        text.append(" ").append(to_text(c.ended));
-      if (c.what == order::report) text.append(" ").append(to_text(c.then));
-      if (c.over_budget) text += " over budget";
-      if (c.what == order::wait_until)
-        text += " +" +
-                std::to_string(
-                    std::chrono::duration_cast<std::chrono::milliseconds>(c.when - now).count()) +
-                "ms";
-    }
-    out.clear();
-    return text;
-  }
-};
-
-constexpr child_rules temporary{};
-constexpr child_rules ignored{.ignore_failure = true};
-constexpr child_rules transient{.restart = restart::transient};
-constexpr child_rules permanent{.restart = restart::permanent};
-constexpr child_rules at_once{.restart = restart::permanent, .backoff = {.first = 0s}};
-
-} // namespace
 
 // ---- T: Trio's nursery
 
