@@ -10,7 +10,7 @@ using namespace creche::testing;
 namespace {
 
 // What a clean-up and its body did, in order.
-struct log {
+struct diary {
   std::string text;
   task<> sleep(char done, clock_duration d) {
     mark stopped(text, char(done - 'a' + 'A')); // upper case: gone, by its end or by a stop
@@ -22,7 +22,7 @@ struct log {
 } // namespace
 
 TEST_CASE("finally: after a value, an exception and a stop the clean-up has run") {
-  log l;
+  diary l;
   run_clean([&](nursery&) -> task<> {
     auto value = []() -> task<int> { co_return 4; };
     auto cleanup = [&] { return l.sleep('c', 1s); };
@@ -54,7 +54,7 @@ TEST_CASE("finally: after a value, an exception and a stop the clean-up has run"
 }
 
 TEST_CASE("finally: a body that could not even be made is cleaned up after") {
-  log l;
+  diary l;
   run_clean([&](nursery&) -> task<> {
     auto unmade = []() -> task<> { throw std::logic_error("no body"); };
     auto cleanup = [&] { return l.sleep('c', 1s); };
@@ -66,7 +66,7 @@ TEST_CASE("finally: a body that could not even be made is cleaned up after") {
 }
 
 TEST_CASE("T7: a clean-up is shielded from the cancel that ended its body, unless asked") {
-  log l;
+  diary l;
   const auto took = run_clean([&](nursery&) -> task<> {
     auto body = [&] { return l.sleep('b', 1h); };
     auto cleanup = [&] { return l.sleep('c', 3s); };
@@ -81,7 +81,7 @@ TEST_CASE("T7: a clean-up is shielded from the cancel that ended its body, unles
 }
 
 TEST_CASE("finally: a clean-up that overruns its limit is stopped, and that is a failure") {
-  log l;
+  diary l;
   const auto took = run_clean([&](nursery&) -> task<> {
     auto body = []() -> task<> { co_return; };
     auto cleanup = [&] { return l.sleep('c', 1h); };

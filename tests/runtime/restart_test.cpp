@@ -14,7 +14,7 @@ static_assert(std::is_trivially_copyable_v<budget>);
 
 namespace {
 time_point at(clock_duration d) { return time_point(24h) + d; }
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 } // namespace
 
@@ -72,8 +72,9 @@ TEST_CASE("S2: whatever the values, a delay lies between zero and the most") {
   const clock_duration spans[] = {
       clock_duration::min(), -1s,     -1ns, 0ns, 1ns, 1s, 24h * 3650, no_limit / 2,
       no_limit - 1ns,        no_limit};
-  const double numbers[] = {nan, -infinity, -1, 0, 0.2, 0.999999, 1, 1.5, 2, 1e300, infinity};
-  const double chances[] = {nan, -1, 0, 0.5, 1, 2};
+  const double numbers[] = {not_a_number, -infinity, -1,    0,       0.2, 0.999999, 1,
+                            1.5,          2,         1e300, infinity};
+  const double chances[] = {not_a_number, -1, 0, 0.5, 1, 2};
   const unsigned counts[] = {0, 1, 2, 64, ~0u};
   for (const auto first : spans)
     for (const auto most : spans)
@@ -148,9 +149,9 @@ TEST_CASE("O.sup_flags / child_specs: bad values are named") {
   CHECK(complaint(backoff{.first = -1s}) == "backoff.first must not be negative");
   CHECK(complaint(backoff{.first = 2s, .most = 1s}) ==
         "backoff.most must not be less than backoff.first");
-  for (const double bad : {0.99, -1.0, nan, infinity})
+  for (const double bad : {0.99, -1.0, not_a_number, infinity})
     CHECK(complaint(backoff{.factor = bad}) == "backoff.factor must be a number of 1 or more");
-  for (const double bad : {-0.1, 1.1, nan})
+  for (const double bad : {-0.1, 1.1, not_a_number})
     CHECK(complaint(backoff{.jitter = bad}) == "backoff.jitter must lie between 0 and 1");
   CHECK(complaint(backoff{.reset_after = -1s}) == "backoff.reset_after must not be negative");
   CHECK(complaint(budget{}) == "");
