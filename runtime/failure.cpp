@@ -245,24 +245,40 @@ std::string failure_group::to_json() const {
 
 std::pair<std::optional<failure_group>, std::optional<failure_group>>
 failure_group::split_by(bool (*belongs)(const std::exception_ptr&)) const {
-  std::vector<failure> in, out;
-  for (const auto& f : failures()) {
-    const auto* inner = as<failure_group>(f.exception());
-    if (!inner || belongs(f.exception())) {
-      (belongs(f.exception()) ? in : out).push_back(f);
-      continue;
-    }
-    auto halves = inner->split_by(belongs);
-    for (auto* half : {&halves.first, &halves.second})
-      if (*half)
-        (half == &halves.first ? in : out)
-            .push_back(
-                failure::from(std::make_exception_ptr(**half), std::string(f.path()), f.where()));
-  }
+  struct level { // a group that is being split: groups may be nested deeper than the stack is
+    const failure* outer;
+    std::span<const failure> left;
+    std::vector<failure> in{}, out{};
+  };
   const auto group = [](std::vector<failure>& v) {
     return v.empty() ? std::nullopt : std::optional<failure_group>(std::move(v));
   };
-  return {group(in), group(out)};
+  std::vector<level> open{{nullptr, failures()}};
+  for (;;) {
+    auto& l = open.back();
+    if (!l.left.empty()) {
+      const auto& f = l.left.front();
+      l.left = l.left.subspan(1);
+      if (belongs(f.exception()))
+        l.in.push_back(f);
+      else if (const auto* inner = as<failure_group>(f.exception()))
+        open.push_back({&f, inner->failures()});
+      else
+        l.out.push_back(f);
+      continue;
+    }
+    std::pair halves{group(l.in), group(l.out)};
+    if (!l.outer) return halves;
+    const auto& f = *l.outer;
+    open.pop_back();
+    const auto add = [&f](std::vector<failure>& to, const std::optional<failure_group>& half) {
+      if (half)
+        to.push_back(
+            failure::from(std::make_exception_ptr(*half), std::string(f.path()), f.where()));
+    };
+    add(open.back().in, halves.first);
+    add(open.back().out, halves.second);
+  }
 }
 
 std::error_code make_error_code(errc e) noexcept {

@@ -45,6 +45,7 @@ void task_run::look_at_all() noexcept {
     if (b->shield) open = b->up;
   }
   look();
+  if (pending_ && leaf_) must_stop_ = true; // what sleeps now is stopped (Trio)
   news_ = true;
   wake();
 }
@@ -106,6 +107,7 @@ void task_run::unwind(boundary& to) noexcept {
 void task_run::ready(leaf& l, bool or_stop) noexcept {
   if (leaf_ != &l) return;
   leaf_ = nullptr;
+  must_stop_ = false;
   if (auto* b = std::exchange(leaf_of_, nullptr)) {
     finished(*b, false);
   } else {
@@ -123,7 +125,7 @@ void task_run::look_at_wait(bool mail) {
   }
   if (!leaf_) return;
   const bool again = std::exchange(again_, false);
-  if (pending_) {
+  if (std::exchange(must_stop_, false) || pending_) {
     if (const auto a = leaf_->abort(); a != aborted::succeeded) { // it ends by itself
       for (auto* b = inner_; a == aborted::refused && b; b = b->shield ? nullptr : b->up)
         b->refused |= b->cancelled;

@@ -112,6 +112,9 @@ public:
   bool will_stop() const noexcept {
     return pending_ || (asked_->load(std::memory_order_relaxed) && !shielded());
   }
+  /// Whoever saw that will not come back to its wait: a shield that comes before the next turn
+  /// does not take the stop back.
+  void must_stop() noexcept { must_stop_ = true; }
   /// The fast path of a checkpoint: not cancelled, and still has awaits to spend.
   bool may_go_on() noexcept {
     return !pending_ && --credits_ > 0 && !asked_->load(std::memory_order_relaxed);
@@ -230,6 +233,7 @@ private:
   bool yielded_ = false;     // parked_ waits for nothing but its turn
   bool again_ = false;       // leaf_ yielded, and has not begun to wait
   bool news_ = false;        // a boundary was cancelled since the last turn
+  bool must_stop_ = false;   // leaf_ is to be aborted, also if a shield came meanwhile
   frame* next_ = nullptr;    // to be resumed
   frame* parked_ = nullptr;  // to be resumed in the next turn
   frame* current_ = nullptr; // the innermost frame

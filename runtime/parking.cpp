@@ -36,7 +36,11 @@ void parking::remove(detail::parked& p) noexcept {
 }
 
 detail::parked* parking::first() noexcept {
-  while (head_ && head_->stops()) remove(*head_);
+  while (head_ && head_->stops()) {
+    auto& p = *head_;
+    remove(p);
+    p.passed_over();
+  }
   return head_;
 }
 

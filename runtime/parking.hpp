@@ -30,6 +30,8 @@ public:
   virtual void unparked() noexcept { run_.ready(*this); }
   /// It is cancelled, and will be aborted in its task's next turn.
   virtual bool stops() const noexcept { return run_.will_stop(); }
+  /// It stops, and somebody else was taken in its place.
+  void passed_over() noexcept { run_.must_stop(); }
 
   void* const place;
   parking* list = nullptr; // where it is linked, or null

@@ -30,6 +30,24 @@ template <class T> task<> run_into(task<T> t, std::optional<value_or_nothing<T>>
   }
 }
 
+/// Some were stopped from further out, and this task was shielded before it saw that: it stops all
+/// the same, for it has no values to go on with.
+class stop_on_op {
+public:
+  class awaiter {
+  public:
+    explicit awaiter(task_run& r) noexcept : run_(r) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<>) const noexcept { run_.stop(); }
+    void await_resume() const noexcept {}
+
+  private:
+    task_run& run_;
+  };
+  stop_on_op() noexcept {}
+  awaiter bind(task_run& r) const noexcept { return awaiter(r); }
+};
+
 } // namespace detail
 
 /// Runs all of them, and gives their values in order (`nothing` for a task<>). If one fails the
@@ -49,6 +67,8 @@ template <class... T>
   };
   co_await with_nursery(nursery_options{.name = "when_all"}, body);
   co_await checkpoint();
+  if (!std::apply([](auto&... v) { return (v.has_value() && ...); }, values))
+    co_await detail::stop_on_op();
   auto all = std::apply(
       [](auto&... v) { return std::tuple<detail::value_or_nothing<T>...>(std::move(*v)...); },
       values);
@@ -87,6 +107,7 @@ template <class... T>
   };
   co_await with_nursery(nursery_options{.name = "when_any"}, body);
   co_await checkpoint();
+  if (!decided) co_await detail::stop_on_op();
   co_return std::move(result);
 }
 

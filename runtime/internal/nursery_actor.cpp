@@ -618,7 +618,7 @@ void nursery_scope::rethrow() {
 }
 
 aborted nursery_scope::join::abort() noexcept {
-  if (scope->pending_outside()) {
+  if (!scope->cancelled || scope->pending_outside()) { // or it was, before somebody shielded it
     scope->told_ = true;
     scope->actor_->cancel_all();
   }

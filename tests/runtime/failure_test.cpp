@@ -53,7 +53,12 @@ TEST_CASE("T5: a million causes, one inside the other, can be made, printed and 
     e = std::make_exception_ptr(failure_group({failure::from(e, "app/nursery")}));
   const auto deep = failure::from(std::exchange(e, nullptr), "app");
   CHECK(deep.what() == "1 failure: app/nursery: the innermost");
-  CHECK(failure_group({deep}).find<std::runtime_error>());
+  const failure_group all({deep});
+  CHECK(all.find<std::runtime_error>());
+  const auto [found, others] = all.split<std::runtime_error>();
+  REQUIRE(found);
+  CHECK(found->find<std::runtime_error>());
+  CHECK(!others);
 }
 
 TEST_CASE("a text that is too long loses its middle") {

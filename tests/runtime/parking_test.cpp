@@ -294,3 +294,40 @@ TEST_CASE("T1: a semaphore made of public parts loses no permit to a cancel") {
     CHECK(gave_up > 100);
   });
 }
+
+TEST_CASE("T1: who was passed over stops, also when a shield comes before its turn") {
+  for (const bool whole_task : {false, true}) {
+    CAPTURE(whole_task);
+    std::string trace;
+    run_clean([&](nursery&) -> task<> {
+      parking lot;
+      cancel_scope *outer = nullptr, *inner = nullptr;
+      auto parked = [&](cancel_scope& s) -> task<> {
+        inner = &s;
+        co_await lot.park();
+        trace += "unparked ";
+      };
+      auto around = [&](cancel_scope& s) -> task<> {
+        outer = &s;
+        (void)co_await move_on_after(no_limit, parked);
+        trace += "inside ";
+      };
+      auto worker = [&]() -> task<> {
+        (void)co_await move_on_after(no_limit, around);
+        trace += "behind";
+      };
+      auto body = [&](nursery& n) -> task<> {
+        auto c = n.start(worker);
+        co_await sleep_for(1ms);
+        if (whole_task)
+          c.cancel();
+        else
+          outer->cancel();
+        CHECK(lot.unpark() == 0);
+        inner->shield(true);
+      };
+      co_await with_nursery(body);
+    });
+    CHECK(trace == (whole_task ? "" : "behind"));
+  }
+}

@@ -190,6 +190,66 @@ TEST_CASE("T.cancel_shielding: what sleeps under a shield wakes up when the shie
   CHECK(took == 2s);
 }
 
+TEST_CASE("T.cancel_shielding: a shield in the turn of the cancel comes too late for who sleeps") {
+  std::string trace;
+  const auto took = run_clean([&](nursery&) -> task<> {
+    cancel_scope *outer = nullptr, *inner = nullptr;
+    auto sleeper = [&](cancel_scope& s) -> task<> {
+      inner = &s;
+      co_await sleep_for(1h);
+      trace += "slept ";
+    };
+    auto around = [&](cancel_scope& s) -> task<> {
+      outer = &s;
+      (void)co_await move_on_after(no_limit, sleeper);
+      trace += "inside ";
+    };
+    auto worker = [&]() -> task<> {
+      CHECK(!co_await move_on_after(no_limit, around));
+      trace += "behind";
+    };
+    auto body = [&](nursery& n) -> task<> {
+      n.start(worker);
+      co_await sleep_for(1s);
+      outer->cancel();
+      inner->shield(true);
+    };
+    co_await with_nursery(body);
+  });
+  CHECK(trace == "behind");
+  CHECK(took == 1s);
+}
+
+TEST_CASE("T.cancel_shielding: nor does it keep the children of a nursery that waits for them") {
+  std::string trace;
+  const auto took = run_clean([&](nursery&) -> task<> {
+    cancel_scope *outer = nullptr, *inner = nullptr;
+    auto family = [](nursery& n) -> task<> {
+      n.start(sleep_long);
+      co_return;
+    };
+    auto waits = [&](cancel_scope& s) -> task<> {
+      inner = &s;
+      co_await with_nursery(family);
+      trace += "waited";
+    };
+    auto around = [&](cancel_scope& s) -> task<> {
+      outer = &s;
+      (void)co_await move_on_after(no_limit, waits);
+    };
+    auto worker = [&]() -> task<> { (void)co_await move_on_after(no_limit, around); };
+    auto body = [&](nursery& n) -> task<> {
+      n.start(worker);
+      co_await sleep_for(1s);
+      outer->cancel();
+      inner->shield(true);
+    };
+    co_await with_nursery(body);
+  });
+  CHECK(trace == "waited"); // the nursery catches what it cannot see further out (Trio)
+  CHECK(took == 1s);
+}
+
 TEST_CASE("T.basic_timeout: a deadline moves both ways, and one in the past cancels at once") {
   const auto took = run_clean([](nursery&) -> task<> {
     auto body = [](cancel_scope& s) -> task<> {

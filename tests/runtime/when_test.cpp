@@ -2,6 +2,7 @@
 #include "runtime/when.hpp"
 
 #include "clean_run.hpp"
+#include "runtime/finally.hpp"
 
 using namespace creche;
 using namespace creche::testing;
@@ -102,4 +103,33 @@ TEST_CASE("a stop from outside takes all of them") {
   });
   CHECK(took == 2s);
   CHECK(trace.size() == 4);
+}
+
+TEST_CASE("stopped from outside they give nothing, even if a clean-up shields them meanwhile") {
+  std::string trace;
+  run_clean([&](nursery&) -> task<> {
+    cancel_scope* inner = nullptr;
+    auto body = []() -> task<std::string> { co_return co_await text("never", 1h); };
+    auto cleanup = [&]() -> task<> {
+      inner->shield(true);
+      trace += 'c';
+      co_return;
+    };
+    auto one = [&]() -> task<std::string> { co_return co_await finally(body, cleanup); };
+    auto all = [&](cancel_scope& s) -> task<> {
+      inner = &s;
+      co_await when_all(one(), number(1, 1h));
+      trace += '!';
+    };
+    auto any = [&](cancel_scope& s) -> task<> {
+      inner = &s;
+      co_await when_any(one(), number(1, 1h));
+      trace += '!';
+    };
+    auto outer_all = [&]() -> task<> { (void)co_await move_on_after(no_limit, all); };
+    auto outer_any = [&]() -> task<> { (void)co_await move_on_after(no_limit, any); };
+    CHECK(!co_await move_on_after(1s, outer_all));
+    CHECK(!co_await move_on_after(1s, outer_any));
+  });
+  CHECK(trace == "cc");
 }
