@@ -35,7 +35,8 @@ private:
 
 } // namespace detail
 
-/// Own loop only; shared_event (runtime/shared_event.hpp) is for several.
+/// Own loop only. Outlives those who wait for it. shared_event (runtime/shared_event.hpp) is for
+/// several.
 class event {
 public:
   event() noexcept = default;

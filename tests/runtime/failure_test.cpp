@@ -2,6 +2,7 @@
 #include "runtime/failure.hpp"
 
 #include "clean_run.hpp"
+#include "runtime/finally.hpp"
 #include "runtime/nursery.hpp"
 
 using namespace creche;
@@ -37,6 +38,33 @@ TEST_CASE("pain 16: a group finds an exception however deep, and splits by type"
 
   CHECK(!g.split<std::bad_alloc>().first);
   CHECK(!g.split<std::exception>().second);
+}
+
+TEST_CASE("pain 16: the first failure is reported at once, while a sibling hangs in its clean-up") {
+  bool seen = false;
+  const auto r = run_and_see([&](nursery&) -> task<> {
+    auto body = [&](nursery& n) -> task<> {
+      auto hangs = [&]() -> task<> {
+        auto sleep = []() -> task<> { co_await sleep_for(1000h); };
+        auto clean = [&]() -> task<> {
+          co_await sleep_for(1s);
+          seen = n.statistics().failed == 1; // the clean-up has an hour to go
+          co_await sleep_for(1h);
+        };
+        co_await finally(sleep, clean, 2h);
+      };
+      n.start(hangs);
+      n.start([]() -> task<> {
+        co_await sleep_for(1s);
+        throw std::runtime_error("the first");
+      });
+      co_await sleep_for(1000h);
+    };
+    co_await with_nursery(body);
+  });
+  CHECK(seen);
+  REQUIRE(r.run.failures());
+  CHECK(r.run.failures()->to_text().find("the first") != std::string::npos);
 }
 
 TEST_CASE("T5: a million causes, one inside the other, can be made, printed and freed") {

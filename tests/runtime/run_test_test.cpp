@@ -92,6 +92,16 @@ TEST_CASE("T33: actors and timers that are left are complaints") {
   CHECK(has(list, "1 timers were left"));
 }
 
+TEST_CASE("T33: X6: a ledger that does not balance is a complaint") {
+  auto body = [](nursery&) -> task<> {
+    internal::loop::current()->count_here(internal::fate::sent); // a letter that never was
+    co_return;
+  };
+  const auto list = complaints_of(body);
+  CHECK(list.size() == 1);
+  CHECK(has(list, "the ledger does not balance: "));
+}
+
 TEST_CASE("T33: what doctest has printed is not told again") {
   auto told = [](const std::exception_ptr& e) { return testing::detail::told_by_doctest(e); };
   auto report = [&](auto body) {

@@ -1,9 +1,11 @@
 // Scopes from outside and over time: handles, receipts, reasons, shields, deadlines that move.
 #include "clean_run.hpp"
 #include "real_loops.hpp"
+#include "runtime/channel.hpp"
 #include "runtime/finally.hpp"
 #include "runtime/nursery.hpp"
 
+#include <random>
 #include <thread>
 
 using namespace creche;
@@ -354,6 +356,68 @@ TEST_CASE("T.cancel_scope_nesting: a cancel of the whole task in the same turn i
     co_await with_nursery(body);
     CHECK(!caught);
   });
+}
+
+TEST_CASE("T19: scopes that others cancel and shield at any moment lose no item and no wake-up") {
+  struct listed {
+    std::vector<cancel_scope*>& open;
+    cancel_scope* scope;
+    listed(std::vector<cancel_scope*>& o, cancel_scope& s) : open(o), scope(&s) {
+      open.push_back(&s);
+    }
+    listed(const listed&) = delete;
+    ~listed() { std::erase(open, scope); }
+  };
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    std::mt19937_64 dice(seed);
+    const auto below = [&](std::size_t n) { return std::size_t(dice() % n); };
+    std::uint64_t sent = 0, got = 0, left = 0;
+    const auto r = run_virtual({.seed = seed}, [&](nursery&) -> task<> {
+      channel<int> c(below(3));
+      std::vector<cancel_scope*> open;
+      bool done = false;
+      auto inner = [&](cancel_scope& s) -> task<> {
+        const listed here(open, s);
+        if (co_await c.receive())
+          ++got;
+        else
+          done = true;
+      };
+      auto outer = [&](cancel_scope& s) -> task<> {
+        const listed here(open, s);
+        (void)co_await move_on_after(no_limit, inner);
+      };
+      auto receiver = [&]() -> task<> {
+        while (!done) (void)co_await move_on_after(no_limit, outer);
+      };
+      auto body = [&](nursery& n) -> task<> {
+        n.start(receiver);
+        n.start(receiver);
+        for (int i = 0; i < 200; ++i) {
+          auto* s = open.empty() ? nullptr : open[below(open.size())];
+          switch (below(5)) {
+          case 0:
+            if (s) s->cancel();
+            break;
+          case 1:
+            if (s) s->shield(true);
+            break;
+          case 2:
+            if (s) s->shield(false);
+            break;
+          case 3: sent += c.try_send(1); break;
+          case 4: co_await sleep_for(1ms); break;
+          }
+        }
+        c.close();
+      };
+      co_await with_nursery(body);
+      left = c.statistics().buffered;
+    });
+    INFO("seed ", seed);
+    REQUIRE(r.deadlock == "");
+    REQUIRE(sent == got + left);
+  }
 }
 
 TEST_CASE("T2: a cancelled scope is seen again and again, by every later checkpoint") {
