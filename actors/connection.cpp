@@ -79,6 +79,11 @@ connection::~connection() {
 
 const child& connection::stack() const noexcept { return in_.state_->stack; }
 
+void connection::finish() noexcept {
+  auto& s = *in_.state_;
+  if (!std::exchange(s.finished, true) && !s.over()) s.layer->finish_now();
+}
+
 void connection::close() noexcept {
   auto& s = *in_.state_;
   if (std::exchange(s.closed, true) || s.over()) return;
@@ -134,12 +139,12 @@ std::optional<slice> incoming::next_awaiter::await_resume() {
 }
 
 bool connection::send_awaiter::over() {
-  return state_->closed || state_->over() || state_->layer->room_below();
+  return state_->closed || state_->finished || state_->over() || state_->layer->room_below();
 }
 void connection::send_awaiter::await_resume() {
   auto& s = *state_;
   if (s.over()) throw connection_lost(s.last_record());
-  if (s.closed) throw std::logic_error("sent after the close");
+  if (s.closed || s.finished) throw std::logic_error("sent after the end was said");
   s.layer->write_below(std::move(bytes_));
 }
 

@@ -72,10 +72,13 @@ public:
   class send_op;
   /// Hands on a frame, or bytes, and waits first while there is no room below (64 KiB). A cancelled
   /// send has sent nothing. Throws connection_lost when the stack has ended, std::logic_error after
-  /// close(). Checkpoint.
+  /// finish() and close(). Checkpoint.
   [[nodiscard]] send_op send(slice b) noexcept;
   [[nodiscard]] send_op send(std::string_view text);
 
+  /// Flush, then say our end of the stream: what the peer still sends can be read, and nothing be
+  /// sent any more. Idempotent; not a checkpoint.
+  void finish() noexcept;
   /// Flush, then end. What comes is dropped. Idempotent; not a checkpoint.
   void close() noexcept;
   /// End now, and let the peer see that it is no good end. Not a checkpoint.

@@ -44,6 +44,7 @@ void layer::eof_above() { shell_->eof_above(); }
 void layer::write_below(slice b) { shell_->write_below(std::move(b)); }
 void layer::write_below(slice* parts, std::size_t n) { shell_->write_below(parts, n); }
 bool layer::room_below() noexcept { return shell_->room_below(); }
+void layer::finish_below() { shell_->finish_below(); }
 void layer::close_below(ended_by how) { shell_->close_below(how); }
 void layer::abort_below(ended_by how) { shell_->abort_below(how); }
 void layer::end(ended_by how, std::error_code why) { shell_->end(how, why); }

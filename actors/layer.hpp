@@ -85,6 +85,8 @@ protected:
 
   // ---- orders from above. By default they are passed on.
   virtual void write(slice b) { write_below(static_cast<slice&&>(b)); }
+  /// Flush, then say our end of the stream; what the peer sends still comes.
+  virtual void finish() { finish_below(); }
   /// Flush, then end. What was written before it has been written.
   virtual void close(ended_by how) { close_below(how); }
   /// End now, and let the peer see that it is no good end.
@@ -114,6 +116,7 @@ protected:
   /// The same for what belongs together: if there is room for the first, all of it goes.
   void write_below(slice* parts, std::size_t n);
   bool room_below() noexcept;
+  void finish_below();
   void close_below(ended_by how);
   void abort_below(ended_by how);
   /// What comes is not looked at any more, what was written is flushed, and then the stack ends.

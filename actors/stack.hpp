@@ -98,7 +98,7 @@ public:
   /// What it speaks at its lower and its upper end. REQUIRES: it is not empty.
   speech below() const noexcept { return parts_.front()->below; }
   speech above() const noexcept { return parts_.back()->above; }
-  /// "tcp(127.0.0.1:80)/lines(crlf)".
+  /// "tcp(127.0.0.1:80)/lines(crlf)". A layer without a text form is "?", which does not parse.
   std::string to_text() const;
 
   /// `upper` above this one. Throws std::invalid_argument, with a sentence, if they do not fit.
@@ -160,7 +160,7 @@ stack_of<no_speech, octets> tcp(std::string_view address, const tcp_timeouts& t 
 /// Framers (protocols/framing). Limits in bytes, without what frames them.
 stack_of<octets, frames> lines(line_end e, std::size_t longest = framing::lines::usual_length);
 /// Lines with raw bytes in between: `raw_after(line)` says how many follow that line; they are sent
-/// up in pieces, as frames, and only their sum counts.
+/// up in pieces, as frames, and only their sum counts. No text form.
 stack_of<octets, frames> lines(line_end e, std::size_t longest,
                                std::uint64_t (*raw_after)(std::string_view line));
 stack_of<octets, frames> netstring(std::size_t largest = framing::limits{}.frame);

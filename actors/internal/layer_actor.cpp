@@ -65,6 +65,7 @@ void layer_actor::open(message_ptr m) {
   case verb::drain: return drain();
   case verb::lost: return lost_came();
   case verb::write: return write(std::move(m));
+  case verb::finish: return finish_writing();
   case verb::close: return close(m->how);
   case verb::abort: return abort(m->how);
   case verb::resume_in: return resume_in();
@@ -288,9 +289,10 @@ void layer_actor::write_below(slice* parts, std::size_t n) {
   }
 }
 
-void layer_actor::close_below(ended_by how) {
+// Behind what was written before.
+void layer_actor::put_behind(verb v, ended_by how) {
   if (!below_) return;
-  auto m = std::make_unique<message>(verb::close);
+  auto m = std::make_unique<message>(v);
   m->how = how;
   if (unsent_) return unsent_.push(std::move(m));
   put(*below_, std::move(m));

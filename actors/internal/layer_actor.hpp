@@ -4,7 +4,7 @@
 // entered from one place, its own turn. The default handlers forward, with flow control.
 //
 //   upward (facts):    attached  established  received -> take  eof  resume_out  drain
-//   downward (orders): write  close  abort  resume_in
+//   downward (orders): write  finish  close  abort  resume_in
 #pragma once
 
 #include "actors/ended_by.hpp"
@@ -29,6 +29,7 @@ enum class verb : std::uint8_t {
   lost,        // up: the transport is over; nothing comes behind this
   drain,       // up: no new work is wanted; what came before this still counts
   write,       // down: bytes
+  finish,      // down: flush, then say our end of the stream; what the peer sends still comes
   close,       // down: flush, then end; with how
   abort,       // down: end now, and let the peer see that it is no good end; with how
   resume_in,   // down: there is room again
@@ -98,6 +99,7 @@ protected:
   virtual void resume_out();
   // ---- orders from above
   virtual void write(message_ptr m);
+  virtual void finish_writing() { finish_below(); }
   virtual void close(ended_by how) { close_below(how); }
   virtual void abort(ended_by how) { put_below(verb::abort, how); }
   /// The layer above takes bytes again.
@@ -143,7 +145,8 @@ protected:
   /// For received(): nothing has come behind the bytes that it is shown.
   bool none_behind() const noexcept { return !in_; }
   void drop_input() noexcept;
-  void close_below(ended_by how);
+  void close_below(ended_by how) { put_behind(verb::close, how); }
+  void finish_below() { put_behind(verb::finish, ended_by::clean); }
   /// This layer is over. No handler is called after this.
   void over(how h = how::completed, std::exception_ptr e = nullptr);
 
@@ -178,6 +181,7 @@ private:
   std::uint32_t shown(const slice& b);
   void took_below(std::uint32_t n);
   void lost_came();
+  void put_behind(verb v, ended_by how);
   bool is_held() const noexcept { return blocked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }

@@ -204,7 +204,7 @@ void tcp_layer::read_and_forget() {
 // ---- out
 
 void tcp_layer::write(message_ptr m) {
-  if (closing_) return took_above(m->bytes.size());
+  if (closing_ || finishing_) return took_above(m->bytes.size());
   if (!out_) progress_ = home_.burst_time();
   out_.push(std::move(m));
   home_.dirty(*this);
@@ -218,6 +218,11 @@ void tcp_layer::abort(ended_by how) {
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
   end_as(how);
+}
+
+void tcp_layer::finish_writing() {
+  finishing_ = true;
+  home_.dirty(*this);
 }
 
 void tcp_layer::close(ended_by how) {
@@ -270,6 +275,8 @@ void tcp_layer::flush() {
     took_above(sent);
   }
   if (waits_[int(want::write)] && !armed()) home_.arm(*this, later(progress_, limits_.write_stall));
+  if (finishing_ && !out_ && !closing_)
+    ::shutdown(fd_, SHUT_WR); // its failure is seen when reading
   if (closing_ && !out_ && !lingering_) {
     flushed_ = true; // in a turn: a flush ends nobody
     wake_up();

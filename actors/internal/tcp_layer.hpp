@@ -50,6 +50,7 @@ private:
 
   void attached() override;
   void write(message_ptr m) override;
+  void finish_writing() override;
   void close(ended_by how) override;
   void abort(ended_by how) override;
   void resume_in() override;
@@ -79,7 +80,7 @@ private:
        flushed_ = false; // marks
   bool eof_ = false, held_ = false, closing_ = false, lingering_ = false, parting_ = false;
   ended_by how_ = ended_by::local;
-  bool connecting_ = false;
+  bool connecting_ = false, finishing_ = false;
   connection_counters* counters_ = nullptr; // of a listener
   const tcp_target* target_ = nullptr;
   const tcp_limits& limits_;

@@ -20,7 +20,7 @@ struct top_state : detail::pooled {
   std::deque<slice> inbox;
   std::uint32_t weight = 0; // of the inbox
   std::uint32_t per_frame = 0;
-  bool eof = false, closed = false;
+  bool eof = false, finished = false, closed = false;
   parking readers, writers;
   time_point began{};
   std::optional<close_record> record; // once somebody said how it ends
@@ -49,6 +49,7 @@ public:
   // ---- for the task
   using layer_actor::room_below, layer_actor::write_below;
   void taken() { resume_in(); }
+  void finish_now() { finish_below(); }
   void close_now() { close_below(ended_by::clean); }
   void abort_now() { layer_actor::abort(ended_by::local); }
 

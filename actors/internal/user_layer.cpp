@@ -80,6 +80,12 @@ void user_layer::tell_write(slice b) {
   if (!dead_) took_above_frame(n);
 }
 
+void user_layer::finish_writing() {
+  if (ending_) return;
+  if (!orders_) return layer_->finish();
+  orders_.push(std::make_unique<message>(verb::finish));
+}
+
 void user_layer::close(ended_by how) {
   if (ending_) return;
   if (!orders_) return layer_->close(how);
@@ -109,6 +115,8 @@ void user_layer::go_on() {
     auto m = orders_.pop();
     if (writes)
       tell_write(std::move(m->bytes));
+    else if (m->verb == verb::finish)
+      layer_->finish();
     else
       layer_->close(m->how);
   }

@@ -17,9 +17,9 @@ public:
   std::string_view kind() const noexcept override { return name_; }
 
   // ---- for the user's layer
-  using layer_actor::close_below, layer_actor::has_above, layer_actor::look_again,
-      layer_actor::may_need, layer_actor::pause_in, layer_actor::room_above,
-      layer_actor::room_below, layer_actor::send_up, layer_actor::unused,
+  using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,
+      layer_actor::look_again, layer_actor::may_need, layer_actor::pause_in,
+      layer_actor::room_above, layer_actor::room_below, layer_actor::send_up, layer_actor::unused,
       layer_actor::wait_for_room_above, layer_actor::write_below;
   void drain_above() { layer_actor::drain(); }
   void eof_above();
@@ -47,6 +47,7 @@ private:
   void drain() override;
   void resume_out() override;
   void write(message_ptr m) override;
+  void finish_writing() override;
   void close(ended_by how) override;
   void abort(ended_by how) override;
   void on_stop() override {

@@ -28,6 +28,7 @@ enum class act : std::uint8_t {
   release, // and lets go of it
   crash,   // the application fails when it has received `n` times more
   write,   // of the application: `bytes`
+  finish,  // of the application: it has said all
   close,   // by the application
   cancel,  // of the stack
 };
@@ -73,12 +74,13 @@ std::string to_text(const script& s) {
     case act::reset: r += "reset"; break;
     case act::fail: r += "the transport fails"; break;
     case act::take:
-      r += x.n == wire::no_end ? "the peer takes all" : "take " + std::to_string(x.n);
+      r += x.n == memory_wire::no_end ? "the peer takes all" : "take " + std::to_string(x.n);
       break;
     case act::hold: r += "hold after " + std::to_string(x.n) + " more"; break;
     case act::release: r += "release"; break;
     case act::crash: r += "crash after " + std::to_string(x.n) + " more"; break;
     case act::write: r += "write " + quoted(x.bytes); break;
+    case act::finish: r += "finish"; break;
     case act::close: r += "close"; break;
     case act::cancel: r += "cancel"; break;
     }
@@ -92,7 +94,7 @@ struct trace {
   std::vector<std::string> up;
   std::string down, wrong; // wrong: what broke the contract at once
   std::size_t given = 0;
-  bool established = false, eof = false, over = false, closed = false, aborted = false;
+  bool established = false, eof = false, over = false, finished = false;
   ended_by how = ended_by::clean;
 
   std::string octets() const {
@@ -115,6 +117,9 @@ std::string to_text(const trace& t) {
 /// The application's end, as a layer; the script looks into it from outside.
 struct app;
 struct app_link {
+  app_link() = default;
+  app_link(const app_link&) = delete;
+  ~app_link();
   trace t;
   app* layer = nullptr;
   bool connected = false;
@@ -122,10 +127,12 @@ struct app_link {
 };
 
 struct app : layer {
-  app_link& link;
+  app_link* to; // null: nobody looks any more
   hold held;
-  explicit app(app_link* l) : link(*l) { link.layer = this; }
-  ~app() override { link.layer = nullptr; }
+  explicit app(app_link* l) : to(l) { to->layer = this; }
+  ~app() override {
+    if (to) to->layer = nullptr;
+  }
   const char* name() const noexcept override { return "application"; }
 
   /// Counts down; then once.
@@ -133,31 +140,42 @@ struct app : layer {
     if (left == ~std::size_t{0}) return false;
     return left-- == 0;
   }
-  void say(const char* what) {
+  static void say(app_link& link, const char* what) {
     if (link.t.wrong.empty()) link.t.wrong = what;
   }
   void established() override {
-    if (std::exchange(link.t.established, true)) say("established was told twice");
-    if (!link.connected) say("established was told before the layer below was");
+    if (!to) return;
+    auto& link = *to;
+    if (std::exchange(link.t.established, true)) say(link, "established was told twice");
+    if (!link.connected) say(link, "established was told before the layer below was");
   }
   take received(const slice& in) override {
-    if (!link.t.established) say("bytes came before established");
-    if (link.t.eof) say("bytes came after the end of the stream");
-    if (held) say("bytes came while they were held");
+    if (!to) return all(in);
+    auto& link = *to;
+    if (!link.t.established) say(link, "bytes came before established");
+    if (link.t.eof) say(link, "bytes came after the end of the stream");
+    if (held) say(link, "bytes came while they were held");
     if (due(link.crash_after)) throw std::runtime_error("the application failed");
     link.t.up.emplace_back(in.view());
     if (due(link.hold_after)) held = pause_in("check_layer");
     return all(in);
   }
   void eof() override {
-    if (std::exchange(link.t.eof, true)) say("the end of the stream was told twice");
-    if (!link.t.established) say("the end of the stream came before established");
-    if (held) say("the end of the stream came while held");
+    if (!to) return;
+    auto& link = *to;
+    if (std::exchange(link.t.eof, true)) say(link, "the end of the stream was told twice");
+    if (!link.t.established) say(link, "the end of the stream came before established");
+    if (held) say(link, "the end of the stream came while held");
   }
   void do_write(std::string_view b) { write_below(slice::copy_of(b)); }
+  void do_finish() { finish_below(); }
   void do_close() { close_below(ended_by::clean); }
   void do_hold() { held = pause_in("check_layer"); }
 };
+app_link::~app_link() {
+  if (layer) layer->to = nullptr;
+}
+
 struct frames_app final : app {
   using app::app;
   using speaks_below = frames;
@@ -168,13 +186,13 @@ struct octets_app final : app {
   using speaks_above = no_speech;
 };
 
-any_stack stack_for(wire& w, const any_stack& layer, app_link& a) {
+any_stack stack_for(memory_wire& w, const any_stack& layer, app_link& a) {
   const any_stack below = w.transport().on_top(layer);
   if (layer.above() == speech::frames) return below.on_top(layered_as<frames_app>("app", &a));
   return below.on_top(layered_as<octets_app>("app", &a));
 }
 
-void play_step(const step& x, wire& w, app_link& a, child& c) {
+void play_step(const step& x, memory_wire& w, app_link& a, child& c) {
   switch (x.what) {
   case act::connect:
     a.connected = true;
@@ -199,6 +217,9 @@ void play_step(const step& x, wire& w, app_link& a, child& c) {
   case act::write:
     if (a.layer) a.layer->do_write(x.bytes);
     break;
+  case act::finish:
+    if (a.layer) a.layer->do_finish();
+    break;
   case act::close:
     if (a.layer) a.layer->do_close();
     break;
@@ -208,7 +229,7 @@ void play_step(const step& x, wire& w, app_link& a, child& c) {
 
 /// One stack through one script; afterwards it is ended, and must have.
 task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) {
-  wire w(s.lockstep);
+  memory_wire w(s.lockstep);
   w.connect_later();
   app_link a;
   auto spec = as_child(stack_for(w, layer, a), "checked").ignore_failure();
@@ -223,8 +244,7 @@ task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) 
   t.over = c.ended();
   t.down = w.got();
   t.given = w.given();
-  t.closed = w.closed();
-  t.aborted = w.aborted();
+  t.finished = w.finished();
   t.how = w.how();
   const auto broken = std::any_of(s.steps.begin(), s.steps.end(), [](const step& x) {
     return x.what == act::reset || x.what == act::fail || x.what == act::cancel;
@@ -315,6 +335,7 @@ std::string checker::verdict(const script& s) {
     case act::feed: fed += x.bytes; break;
     case act::eof: ended = true; break;
     case act::write:
+    case act::finish:
     case act::close: break;
     case act::connect: connected = true; break;
     case act::reset:
@@ -329,14 +350,19 @@ std::string checker::verdict(const script& s) {
   for (auto& x : s.steps)
     if (x.what == act::write) plain.steps.push_back(x);
   if (ended) plain.steps.push_back({act::eof});
-  for (auto& x : s.steps)
-    if (x.what == act::close)
-      plain.steps.push_back(x), complete = complete && s.steps.back().what == act::close;
+  for (auto& x : s.steps) {
+    if (x.what != act::close && x.what != act::finish) continue;
+    plain.steps.push_back(x);
+    if (x.what == act::close && s.steps.back().what != act::close) complete = false;
+  }
   const auto whole = played(plain);
   if (!whole.wrong.empty()) return whole.wrong;
   if (auto why = differs(t, whole, complete); !why.empty()) return why;
   if (complete && ended && !t.eof && !t.refused())
     return "the end of the stream was not told: " + to_text(t);
+  const auto said = [](const step& x) { return x.what == act::finish; };
+  if (complete && !t.over && std::any_of(s.steps.begin(), s.steps.end(), said) && !t.finished)
+    return "the peer was not told that the application has said all";
   return {};
 }
 
@@ -463,15 +489,21 @@ void checker::writes(bool lockstep) {
   for (auto& b : above_.writes) slow.steps.push_back({act::write, b});
   const auto stalled = slow;
   for (std::size_t i = 0; i < size; ++i) slow.steps.push_back({act::take, {}, 1});
-  slow.steps.push_back({act::take, {}, wire::no_end});
+  slow.steps.push_back({act::take, {}, memory_wire::no_end});
   check("a peer that takes a byte at a time", slow);
   for (std::size_t i = 0; i <= size; ++i) {
     auto s = stalled;
     if (i) s.steps.push_back({act::take, {}, i});
     auto cancelled = s, reset = s;
-    s.steps.push_back({act::take, {}, wire::no_end});
+    s.steps.push_back({act::take, {}, memory_wire::no_end});
     s.steps.push_back({act::close});
     check("a close behind what was written", s);
+    auto half = stalled;
+    if (i) half.steps.push_back({act::take, {}, i});
+    half.steps.push_back({act::finish});
+    half.steps.push_back({act::take, {}, memory_wire::no_end});
+    half.steps.push_back({act::feed, below_.messages});
+    check("what comes after our end was said", half);
     cancelled.steps.push_back({act::cancel});
     check("cancelled while the peer takes nothing", cancelled);
     reset.steps.push_back({act::reset});
@@ -483,7 +515,7 @@ void checker::writes(bool lockstep) {
     both.steps.push_back({act::write, b});
     both.steps.push_back({act::feed, below_.messages});
   }
-  both.steps.push_back({act::take, {}, wire::no_end});
+  both.steps.push_back({act::take, {}, memory_wire::no_end});
   check("both directions at once", both);
 }
 

@@ -19,7 +19,8 @@
 //  - established is told once, not before the layer below is; nothing else is told before it
 //  - the end of the stream is told once, after the last byte, and nothing after it; or the layer
 //    ends the stack as truncated or refused
-//  - what is written below is the same however slowly it is taken; a close comes after it
+//  - what is written below is the same however slowly it is taken; a finish or close comes after
+//    it, and after a finish what the peer sends still comes out
 //  - while nobody above takes anything, a bounded number of bytes is taken from below
 //  - the stack ends when its transport does, or is cancelled; nothing is left of it
 // Runs of its own on the virtual clock: call it from a plain test case, not from a task.

@@ -41,8 +41,8 @@ struct memory_link {
   // the test's end, which takes the place of end 1
   bool by_hand = false;
   mutable std::string got;
-  mutable std::size_t room = wire::no_end, given = 0;
-  mutable bool closed = false, aborted = false, over = false;
+  mutable std::size_t room = memory_wire::no_end, given = 0;
+  mutable bool finished = false, closed = false, aborted = false, over = false;
   mutable ended_by how = ended_by::clean;
 
   explicit memory_link(const memory_options& o) : lockstep(o.lockstep) {
@@ -99,7 +99,12 @@ private:
     if (!dead_) push_out();
   }
   void write(message_ptr m) override {
+    if (finishing_ || closing_) return took_above(m->bytes.size());
     out_.push(std::move(m));
+    push_out();
+  }
+  void finish_writing() override {
+    finishing_ = true;
     push_out();
   }
   void close(ended_by how) override {
@@ -171,7 +176,7 @@ private:
       const auto n = std::min<std::size_t>(b.size(), room);
       if (link_->by_hand) {
         link_->got += b.view().substr(0, n);
-        if (link_->room != wire::no_end) link_->room -= n;
+        if (link_->room != memory_wire::no_end) link_->room -= n;
       } else if (!lost) {
         news = true;
         p.enter(b.view().substr(0, n), now());
@@ -182,6 +187,10 @@ private:
     }
     if (news && p.reader) p.reader->poke();
     if (taken) took_above(taken);
+    if (finishing_ && !out_ && !p.eof) {
+      p.eof = link_->finished = true;
+      if (p.reader) p.reader->poke();
+    }
     if (closing_ && !out_ && (!link_->lockstep || p.packets.empty() || !p.reader)) {
       p.eof = true;
       link_->closed = true;
@@ -201,7 +210,8 @@ private:
   internal::message_queue out_;
   int end_;
   ended_by how_ = ended_by::clean;
-  bool poked_ = false, established_ = false, closing_ = false, eof_told_ = false;
+  bool poked_ = false, established_ = false, closing_ = false, finishing_ = false;
+  bool eof_told_ = false;
 };
 
 void pipe::enter(std::string_view bytes, time_point now) {
@@ -261,49 +271,50 @@ memory_ends memory_pair(const memory_options& o) {
 
 // ---- the wire
 
-wire::wire(bool lockstep)
+memory_wire::memory_wire(bool lockstep)
     : link_(creche::detail::shared<detail::memory_link>::make<detail::memory_link>(lockstep)) {}
-wire::~wire() = default;
+memory_wire::~memory_wire() = default;
 
-detail::memory_link& wire::state() const noexcept {
+detail::memory_link& memory_wire::state() const noexcept {
   return const_cast<detail::memory_link&>(*link_); // made by us, not const
 }
-stack_of<no_speech, octets> wire::transport() { return detail::end_of(link_, 0); }
+stack_of<no_speech, octets> memory_wire::transport() { return detail::end_of(link_, 0); }
 
-void wire::connect_later() noexcept { state().connected = false; }
-void wire::connect() {
+void memory_wire::connect_later() noexcept { state().connected = false; }
+void memory_wire::connect() {
   state().connected = true;
   detail::poke(*link_);
 }
-void wire::feed(std::string_view bytes) {
+void memory_wire::feed(std::string_view bytes) {
   auto& p = state().pipes[0];
   p.enter(bytes, time_point());
   detail::poke(*link_);
 }
-void wire::eof() {
+void memory_wire::eof() {
   state().pipes[0].eof = true;
   detail::poke(*link_);
 }
-void wire::reset() {
+void memory_wire::reset() {
   auto& p = state().pipes[0];
   p.reset = true;
   p.packets.clear(); // as a reset does
   p.lying = 0;
   detail::poke(*link_);
 }
-void wire::take(std::size_t n) {
+void memory_wire::take(std::size_t n) {
   state().room = n;
   detail::poke(*link_);
 }
-void wire::fail() {
+void memory_wire::fail() {
   state().fails = true;
   detail::poke(*link_);
 }
-const std::string& wire::got() const noexcept { return link_->got; }
-std::size_t wire::given() const noexcept { return link_->given; }
-bool wire::closed() const noexcept { return link_->closed; }
-bool wire::aborted() const noexcept { return link_->aborted; }
-bool wire::over() const noexcept { return link_->over; }
-ended_by wire::how() const noexcept { return link_->how; }
+const std::string& memory_wire::got() const noexcept { return link_->got; }
+std::size_t memory_wire::given() const noexcept { return link_->given; }
+bool memory_wire::finished() const noexcept { return link_->finished; }
+bool memory_wire::closed() const noexcept { return link_->closed; }
+bool memory_wire::aborted() const noexcept { return link_->aborted; }
+bool memory_wire::over() const noexcept { return link_->over; }
+ended_by memory_wire::how() const noexcept { return link_->how; }
 
 } // namespace creche::testing

@@ -51,13 +51,13 @@ struct memory_link;
 }
 
 /// A transport whose peer is the test. Outlives its stack.
-class wire {
+class memory_wire {
 public:
   static constexpr std::size_t no_end = ~std::size_t{0};
 
-  explicit wire(bool lockstep = false);
-  wire(const wire&) = delete;
-  ~wire();
+  explicit memory_wire(bool lockstep = false);
+  memory_wire(const memory_wire&) = delete;
+  ~memory_wire();
   /// The transport; opened once.
   stack_of<no_speech, octets> transport();
 
@@ -76,6 +76,7 @@ public:
   // ---- what it sees
   const std::string& got() const noexcept; ///< all that the stack has sent
   std::size_t given() const noexcept;      ///< bytes that the stack took from what was fed
+  bool finished() const noexcept;          ///< the stack has said its end; it may still read
   bool closed() const noexcept;            ///< flushed, and ended
   bool aborted() const noexcept;
   bool over() const noexcept;    ///< the transport lives no more

@@ -81,6 +81,9 @@ struct hoards : plain {
     eof_above();
   }
 };
+struct no_finish : plain {
+  void finish() override {}
+};
 struct drops_writes : plain {
   void write(slice b) override {
     static_cast<void>(b);
@@ -188,6 +191,12 @@ TEST_CASE("X7: the kit finds a layer that loses a write") {
       check_layer([] { return below_script("hello"); }, layered_as<drops_writes>("drops_writes"),
                   [] { return above_script({"ab", "cd"}).receives({"hello"}).sends("abcd"); }),
       "the peer got");
+}
+
+TEST_CASE("X7: the kit finds a layer that never passes on that all was said") {
+  is_caught(check_layer([] { return below_script("hello"); }, layered_as<no_finish>("no_finish"),
+                        [] { return above_script({"ab"}).receives({"hello"}).sends("ab"); }),
+            "the peer was not told that the application has said all");
 }
 
 TEST_CASE("X7: the kit wants what its user expects") {

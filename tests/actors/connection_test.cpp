@@ -42,7 +42,7 @@ task<std::string> loss_of(connection& c) {
 } // namespace
 
 CRECHE_TEST("P24: a task reads frames and sends frames") {
-  wire w;
+  memory_wire w;
   const auto s = w.transport() / lines(line_end::crlf);
   auto c = co_await open(n, s);
   w.feed("a\r\n\r\nbc\r");
@@ -100,7 +100,7 @@ CRECHE_TEST("P24: every framer carries frames of every size between two stacks")
 CRECHE_TEST(
     "L3: while the task does not read, the peer is held, also one that sends empty frames") {
   for (std::string block : {std::string(1000, 'x') + "\n", std::string(500, '\n') + "x\n"}) {
-    wire w;
+    memory_wire w;
     auto c = co_await open(n, w.transport() / lines(line_end::lf));
     for (int i = 0; i < 2000; ++i) w.feed(block);
     co_await settled();
@@ -114,7 +114,7 @@ CRECHE_TEST(
 }
 
 CRECHE_TEST("L3: while the peer takes nothing, the task that sends waits") {
-  wire w;
+  memory_wire w;
   w.take(0);
   auto c = co_await open(n, w.transport() / netstring());
   std::size_t sent = 0;
@@ -128,13 +128,13 @@ CRECHE_TEST("L3: while the peer takes nothing, the task that sends waits") {
     co_await settled();
   }
   co_await user.wait();
-  w.take(wire::no_end);
+  w.take(memory_wire::no_end);
   co_await settled();
   CHECK(w.got().size() == 2000 * 1006);
 }
 
 CRECHE_TEST("P22: bad input is refused, after the good frames before it, and says by whom") {
-  wire w;
+  memory_wire w;
   auto c = co_await open(n, w.transport() / lines(line_end::crlf, 5));
   w.feed("ab\r\n123456\r\n");
   auto f = co_await c.frames().next();
@@ -151,22 +151,22 @@ CRECHE_TEST("P22: bad input is refused, after the good frames before it, and say
 CRECHE_TEST("P22: every way to end is told apart") {
   struct row {
     const char* name;
-    void (*does)(wire&);
+    void (*does)(memory_wire&);
     ended_by how;
     const char* layer;
   };
   const row rows[] = {
-      {"reset", [](wire& w) { w.reset(); }, ended_by::reset, "memory"},
+      {"reset", [](memory_wire& w) { w.reset(); }, ended_by::reset, "memory"},
       {"truncated",
-       [](wire& w) {
+       [](memory_wire& w) {
          w.feed("half");
          w.eof();
        },
        ended_by::truncated, "lines"},
-      {"refused", [](wire& w) { w.feed("\r"), w.feed("x"); }, ended_by::refused, "lines"},
+      {"refused", [](memory_wire& w) { w.feed("\r"), w.feed("x"); }, ended_by::refused, "lines"},
   };
   for (auto& r : rows) {
-    wire w;
+    memory_wire w;
     auto c = co_await open(n, w.transport() / lines(line_end::crlf));
     r.does(w);
     const auto lost = co_await loss_of(c);
@@ -189,8 +189,42 @@ CRECHE_TEST("P22: every way to end is told apart") {
   }
 }
 
+CRECHE_TEST(
+    "L2: after finish the peer knows our end, what it sends still comes, and no more is sent") {
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / lines(line_end::lf));
+  co_await c.send("last");
+  c.finish();
+  c.finish();
+  co_await settled();
+  CHECK_FALSE(w.finished()); // behind what was written
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(w.got() == "last\n");
+  CHECK(w.finished());
+  CHECK_FALSE(w.closed());
+  w.feed("answer\n");
+  auto f = co_await c.frames().next();
+  CHECK(f->view() == "answer");
+  bool threw = false;
+  try {
+    co_await c.send("too late");
+  } catch (const std::logic_error&) {
+    threw = true;
+  }
+  CHECK(threw);
+  w.eof();
+  f = co_await c.frames().next();
+  CHECK_FALSE(f.has_value());
+  c.close();
+  const auto end = co_await c.ended();
+  CHECK(end.how == ended_by::clean);
+  CHECK(w.got() == "last\n");
+}
+
 CRECHE_TEST("T5: a frame that cannot be sent is the failure of the stack") {
-  wire w;
+  memory_wire w;
   std::string why;
   auto body = [&](nursery& inner) -> task<> {
     auto c = co_await open(inner, w.transport() / lines(line_end::lf));
@@ -208,7 +242,7 @@ CRECHE_TEST("T5: a frame that cannot be sent is the failure of the stack") {
 }
 
 CRECHE_TEST("T2: a cancelled next has taken nothing, a cancelled send has sent nothing") {
-  wire w;
+  memory_wire w;
   auto c = co_await open(n, w.transport() / lines(line_end::lf));
   auto ask = [&](cancel_scope&) -> task<> { co_await c.frames().next(); };
   auto none = co_await move_on_after(1s, ask);
@@ -222,13 +256,13 @@ CRECHE_TEST("T2: a cancelled next has taken nothing, a cancelled send has sent n
     auto sent = co_await move_on_after(1s, fill);
     if (!sent) break;
   }
-  w.take(wire::no_end);
+  w.take(memory_wire::no_end);
   co_await settled();
   CHECK(w.got().size() % 1001 == 0);
 }
 
 CRECHE_TEST("T1: a stack ends with its nursery, and its task is told") {
-  wire w;
+  memory_wire w;
   auto body = [&](nursery& inner) -> task<> {
     auto c = co_await open(inner, w.transport() / lines(line_end::lf));
     inner.cancel();
@@ -240,7 +274,7 @@ CRECHE_TEST("T1: a stack ends with its nursery, and its task is told") {
 }
 
 CRECHE_TEST("T1: an open that is cancelled before the stack was established leaves nothing") {
-  wire w;
+  memory_wire w;
   w.connect_later();
   const auto s = w.transport() / lines(line_end::lf);
   auto body = [&](cancel_scope&) -> task<> { auto c = co_await open(n, s); };
@@ -252,7 +286,7 @@ CRECHE_TEST("T1: an open that is cancelled before the stack was established leav
 }
 
 CRECHE_TEST("P11: a stack that ends before it is established is the opener's failure alone") {
-  wire w;
+  memory_wire w;
   w.connect_later();
   const auto s = w.transport() / lines(line_end::lf);
   w.reset();
@@ -279,7 +313,7 @@ CRECHE_TEST("P11: a stack that ends before it is established is the opener's fai
 }
 
 CRECHE_TEST("P11: a handle that dies closes its stack, and what comes is dropped") {
-  wire w;
+  memory_wire w;
   child stack;
   {
     auto c = co_await open(n, w.transport() / lines(line_end::lf));
@@ -321,6 +355,7 @@ TEST_CASE("P11: the same over a socket: tcp connects, speaks, and ends") {
                        co_await c.send("one");
                        while (auto next = co_await c.frames().next()) (seen += ' ') += next->view();
                        co_await c.send("two");
+                       c.finish();
                        c.close();
                        const auto end = co_await c.ended();
                        CHECK(end.how == ended_by::clean);

@@ -23,7 +23,7 @@ struct spy_hooks;
 
 /// Does what the test says.
 struct spy : layer {
-  spy_hooks& on;
+  spy_hooks* on; // null: the test is over
   explicit spy(spy_hooks* h);
   ~spy() override;
   const char* name() const noexcept override { return "spy"; }
@@ -48,28 +48,37 @@ struct spy_hooks {
   std::function<void(spy&, slice)> write;
   std::function<void(spy&)> close;
   std::function<void(spy&, time_limit, clock_duration)> timed_out;
+  spy_hooks() = default;
+  spy_hooks(const spy_hooks&) = delete;
+  ~spy_hooks() {
+    if (me) me->on = nullptr; // what its hooks borrow dies as well
+  }
 };
 
-spy::spy(spy_hooks* h) : on(*h) { on.me = this; }
-spy::~spy() { on.me = nullptr; }
+spy::spy(spy_hooks* h) : on(h) { on->me = this; }
+spy::~spy() {
+  if (on) on->me = nullptr;
+}
 void spy::attached() {
-  if (on.attached) on.attached(*this);
+  if (on && on->attached) on->attached(*this);
 }
-void spy::established() { on.established ? on.established(*this) : layer::established(); }
+void spy::established() { on && on->established ? on->established(*this) : layer::established(); }
 take spy::received(const slice& in) {
-  return on.received ? on.received(*this, in) : layer::received(in);
+  return on && on->received ? on->received(*this, in) : layer::received(in);
 }
-void spy::eof() { on.eof ? on.eof(*this) : layer::eof(); }
+void spy::eof() { on && on->eof ? on->eof(*this) : layer::eof(); }
 void spy::resume_out() {
-  if (on.resume_out) on.resume_out(*this);
+  if (on && on->resume_out) on->resume_out(*this);
 }
-void spy::write(slice b) { on.write ? on.write(*this, std::move(b)) : layer::write(std::move(b)); }
+void spy::write(slice b) {
+  on && on->write ? on->write(*this, std::move(b)) : layer::write(std::move(b));
+}
 void spy::close(ended_by how) {
-  if (on.close) on.close(*this);
+  if (on && on->close) on->close(*this);
   layer::close(how);
 }
 void spy::timed_out(time_limit t, clock_duration after) {
-  on.timed_out ? on.timed_out(*this, t, after) : layer::timed_out(t, after);
+  on && on->timed_out ? on->timed_out(*this, t, after) : layer::timed_out(t, after);
 }
 
 auto probing(spy_hooks& h) { return layered_as<spy>("spy", &h); }
@@ -82,7 +91,7 @@ std::string why(const child& c) {
 } // namespace
 
 CRECHE_TEST("P17: attached comes at once, established when bytes can flow through all below") {
-  wire w;
+  memory_wire w;
   w.connect_later();
   std::string order;
   spy_hooks lower, upper;
@@ -118,7 +127,7 @@ CRECHE_TEST("P17: attached comes at once, established when bytes can flow throug
 }
 
 CRECHE_TEST("P21: with need a layer is not asked before so many bytes are there") {
-  wire w;
+  memory_wire w;
   std::string seen;
   spy_hooks h;
   h.received = [&](spy&, const slice& in) -> take {
@@ -139,7 +148,7 @@ CRECHE_TEST("P21: with need a layer is not asked before so many bytes are there"
 
 CRECHE_TEST("P21: a layer may ask for more than 64 KiB if it has said so, and then gets it") {
   constexpr std::uint32_t size = 1'000'000;
-  wire w;
+  memory_wire w;
   std::size_t frames = 0, asked = 0;
   spy_hooks h;
   h.attached = [&](spy& p) { p.may_need(size); };
@@ -159,7 +168,7 @@ CRECHE_TEST("P21: a layer may ask for more than 64 KiB if it has said so, and th
 
 CRECHE_TEST("P21: a layer that asks for more than it said is a failure, with a clear word") {
   for (const std::uint32_t most : {0u, 100'000u}) {
-    wire w;
+    memory_wire w;
     spy_hooks h;
     h.attached = [&](spy& p) {
       if (most) p.may_need(most);
@@ -180,7 +189,7 @@ CRECHE_TEST("P21: a layer that asks for more than it said is a failure, with a c
 }
 
 CRECHE_TEST("P14: a layer is shown nothing while there is no room above, and nothing is lost") {
-  wire w;
+  memory_wire w;
   std::size_t shown = 0;
   spy_hooks h;
   h.received = [&](spy& p, const slice& in) -> take {
@@ -201,7 +210,7 @@ CRECHE_TEST("P14: a layer is shown nothing while there is no room above, and not
 }
 
 CRECHE_TEST("P14: pause_out keeps what is written above, and its order; a close waits behind it") {
-  wire w;
+  memory_wire w;
   hold h1;
   spy_hooks h;
   h.attached = [&](spy& p) { h1 = p.pause_out("handshake"); };
@@ -222,8 +231,34 @@ CRECHE_TEST("P14: pause_out keeps what is written above, and its order; a close 
   CHECK_FALSE(bool(h1)); // it went with its layer
 }
 
+CRECHE_TEST("L2: finish is an order like others: a layer may put its last word before it") {
+  struct says_bye final : layer {
+    const char* name() const noexcept override { return "says_bye"; }
+    void finish() override {
+      write_below(slice::of_static("bye"));
+      finish_below();
+    }
+  };
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / layered<says_bye>());
+  const std::string block(10'000, 'x');
+  for (int i = 0; i < 8; ++i) co_await c.send(block);
+  c.finish();
+  co_await settled();
+  CHECK_FALSE(w.finished());
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(w.got().size() == 80'003);
+  CHECK(w.got().ends_with("xbye"));
+  CHECK(w.finished());
+  w.feed("x");
+  auto f = co_await c.frames().next();
+  CHECK(f->view() == "x");
+}
+
 CRECHE_TEST("P14: whoever writes above is held while there is no room below") {
-  wire w;
+  memory_wire w;
   w.take(0);
   std::size_t written = 0;
   spy_hooks h;
@@ -240,14 +275,14 @@ CRECHE_TEST("P14: whoever writes above is held while there is no room below") {
   co_await settled();
   CHECK(written < high + 10'001);
   CHECK(sent < 3 * high);
-  w.take(wire::no_end);
+  w.take(memory_wire::no_end);
   co_await user.wait();
   co_await settled();
   CHECK(w.got().size() == 1'000'000);
 }
 
 CRECHE_TEST("X2: a hold of a layer keeps everything where it is; the end of the stream as well") {
-  wire w;
+  memory_wire w;
   hold held;
   spy_hooks h;
   h.attached = [&](spy& p) { held = p.pause_in("test"); };
@@ -268,7 +303,7 @@ CRECHE_TEST("X2: a hold of a layer keeps everything where it is; the end of the 
 }
 
 CRECHE_TEST("P18: a silent peer is told as a limit of its own, with what it was and how long") {
-  wire w;
+  memory_wire w;
   std::string seen;
   spy_hooks h;
   h.attached = [](spy& p) {
@@ -295,7 +330,7 @@ CRECHE_TEST("P18: a silent peer is told as a limit of its own, with what it was 
 }
 
 CRECHE_TEST("P18: nobody asked for, a limit that ran out ends the stack as a timeout") {
-  wire w;
+  memory_wire w;
   spy_hooks h;
   h.attached = [](spy& p) { p.limit(time_limit::write, 5s); };
   auto c = co_await open(n, w.transport() / probing(h));
@@ -313,7 +348,7 @@ CRECHE_TEST("P18: nobody asked for, a limit that ran out ends the stack as a tim
 }
 
 CRECHE_TEST("P18: a handshake has a limit, which ends with it") {
-  wire quick, slow;
+  memory_wire quick, slow;
   spy_hooks a, b;
   a.attached = b.attached = [](spy& p) { p.limit(time_limit::handshake, 5s); };
   b.established = [](spy&) {}; // never
@@ -332,7 +367,7 @@ CRECHE_TEST("P18: a handshake has a limit, which ends with it") {
 }
 
 CRECHE_TEST("P18: bytes that wait below for too long are a write stall; no stall, no word") {
-  wire w;
+  memory_wire w;
   int stalls = 0;
   spy_hooks h;
   h.attached = [](spy& p) { p.limit(time_limit::write_stall, 10s); };
@@ -349,13 +384,13 @@ CRECHE_TEST("P18: bytes that wait below for too long are a write stall; no stall
   CHECK(stalls == 0);
   co_await sleep_for(3s);
   CHECK(stalls == 1);
-  w.take(wire::no_end);
+  w.take(memory_wire::no_end);
   co_await sleep_for(1min);
   CHECK(stalls == 1);
 }
 
 CRECHE_TEST("P22: a layer that ends the stack is the one in the record, and says why") {
-  wire w;
+  memory_wire w;
   spy_hooks h;
   h.received = [](spy& p, const slice& in) -> take {
     p.write_below(slice::of_static("sorry"));
@@ -383,7 +418,7 @@ CRECHE_TEST("P22: a layer that ends the stack is the one in the record, and says
 }
 
 CRECHE_TEST("T5: a handler that throws fails its stack, and frees the layer") {
-  wire w;
+  memory_wire w;
   spy_hooks h, other;
   h.received = [](spy&, const slice&) -> take { throw std::runtime_error("boom"); };
   auto spec = as_child(w.transport() / probing(h) / probing(other)).ignore_failure();
@@ -399,7 +434,7 @@ CRECHE_TEST("T5: a handler that throws fails its stack, and frees the layer") {
 }
 
 CRECHE_TEST("P11: the tree shows every layer by its name") {
-  wire w;
+  memory_wire w;
   spy_hooks h;
   auto c = co_await open(n, w.transport() / probing(h) / lines(line_end::lf), "peer");
   const auto tree = creche::tree().to_text();
