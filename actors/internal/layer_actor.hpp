@@ -73,7 +73,7 @@ public:
   /// Unused bytes that a layer may leave lying before it has failed.
   static constexpr std::uint32_t most_unused = 64 * 1024;
   /// What a frame counts on the gauges beside its bytes.
-  static constexpr std::uint32_t frame_cost = 64;
+  static constexpr std::uint16_t frame_cost = 64;
 
   layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s);
   ~layer_actor() override;

@@ -72,7 +72,7 @@ struct stack_link : detail::pooled {
   internal::marks marks;
   /// What a message counts beside its bytes, where messages are frames: empty ones count as well.
   /// 0: bytes are bytes, wherever they are cut.
-  std::uint32_t per_frame = 0;
+  std::uint16_t per_frame = 0;
   bool two_loops = false;
   std::atomic<std::uint32_t> refs{1};
 
@@ -83,6 +83,8 @@ struct stack_link : detail::pooled {
       delete this;
   }
 };
+
+static_assert(sizeof(stack_link) <= 64, "every connection has one or more");
 
 /// One end's share of a link.
 class link_ref {

@@ -68,6 +68,7 @@ CRECHE_TEST("P24: a task reads frames and sends frames") {
 }
 
 CRECHE_TEST("P24: every framer carries frames of every size between two stacks") {
+  static constexpr std::size_t sizes[] = {0, 1, 1000, 1025, 65'000, 65'536, 70'000, 999'999};
   const std::vector<stack_of<octets, frames>> framers{lines(line_end::lf, 1'000'000),
                                                       lines(line_end::crlf, 1'000'000),
                                                       netstring(),
@@ -79,13 +80,12 @@ CRECHE_TEST("P24: every framer carries frames of every size between two stacks")
       const auto ends = lockstep ? lockstep_pair() : memory_pair();
       auto a_task = n.start([&]() -> task<> {
         auto a = co_await open(n, ends.a / f);
-        for (std::size_t size : {0, 1, 1000, 1025, 65'000, 65'536, 70'000, 999'999})
-          co_await a.send(std::string(size, char('a' + size % 26)));
+        for (const auto size : sizes) co_await a.send(std::string(size, char('a' + size % 26)));
         a.close();
         co_await a.ended();
       });
       auto b = co_await open(n, ends.b / f);
-      for (std::size_t size : {0, 1, 1000, 1025, 65'000, 65'536, 70'000, 999'999}) {
+      for (const auto size : sizes) {
         auto frame = co_await b.frames().next();
         REQUIRE(frame.has_value());
         const bool same = frame->view() == std::string(size, char('a' + size % 26));
