@@ -2,8 +2,11 @@
 // Light by contract: at most 45 000 preprocessed lines, no CAF, asio or Boost header.
 #pragma once
 
+#include "actors/connection.hpp"
 #include "actors/http1.hpp"
+#include "actors/layer.hpp"
 #include "actors/listener.hpp"
+#include "actors/stack.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"

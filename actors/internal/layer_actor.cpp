@@ -36,6 +36,7 @@ layer_actor::~layer_actor() {
 void layer_actor::join(layer_actor& upper) {
   up_ = upper.down_ = link_ref(new stack_link);
   up_->two_loops = &home_ != &upper.home_;
+  if (frames_above_) up_->per_frame = frame_cost;
   above_ = &upper;
   upper.below_ = this;
   caf::intrusive_ptr_add_ref(above_->ctrl());
@@ -62,7 +63,9 @@ void layer_actor::open(message_ptr m) {
   case verb::eof: eof_came_ = true; return show();
   case verb::resume_out: return resume_out();
   case verb::drain: return drain();
+  case verb::lost: return lost_came();
   case verb::write: return write(std::move(m));
+  case verb::finish: return finish_writing();
   case verb::close: return close(m->how);
   case verb::abort: return abort(m->how);
   case verb::resume_in: return resume_in();
@@ -73,6 +76,18 @@ void layer_actor::open(message_ptr m) {
 // still on the gauge: whoever uses nothing holds the layer below by that alone.
 void layer_actor::show() {
   if (std::exchange(showing_, true)) return;
+  if (down_ && down_->per_frame)
+    show_frames();
+  else
+    show_bytes();
+  showing_ = false;
+  if (dead_ || is_held() || in_) return;
+  if (!rest_.empty() && down_ && down_->up.starve(down_->marks, down_->two_loops, need_))
+    put_below(verb::resume_in); // or a long frame would wait for ever below the high mark
+  if (eof_came_ && !std::exchange(eof_told_, true)) eof();
+}
+
+void layer_actor::show_bytes() {
   while (!dead_ && !is_held()) {
     if (!rest_.empty()) {
       if (auto m = in_.pop()) {
@@ -80,6 +95,7 @@ void layer_actor::show() {
         rest_is_news_ = true;
       }
       if (!std::exchange(rest_is_news_, false)) break;
+      if (rest_.size() < need_) continue;
       show_rest();
       continue;
     }
@@ -91,6 +107,7 @@ void layer_actor::show() {
       if (!n) break;
       b.skip(n);
       took_below(n);
+      if (b.size() < need_) break;
     }
     if (b.empty() || dead_) continue;
     if (is_held()) { // it wants none for now; they may stay for long
@@ -101,11 +118,25 @@ void layer_actor::show() {
       rest_is_news_ = false;
     }
   }
-  showing_ = false;
-  if (dead_ || is_held() || in_) return;
-  if (!rest_.empty() && down_ && down_->up.starve(down_->marks, down_->two_loops))
-    put_below(verb::resume_in); // or a long frame would wait for ever below the high mark
-  if (eof_came_ && !std::exchange(eof_told_, true)) eof();
+}
+
+// One at a time, whole; what is not used is waited with, or the layer has failed.
+void layer_actor::show_frames() {
+  while (!dead_ && !is_held()) {
+    auto m = in_.pop();
+    if (!m) break;
+    const auto n = m->bytes.size();
+    const auto used = shown(m->bytes);
+    if (dead_) break;
+    if (used == n && !(n == 0 && blocked_)) {
+      took_below(n + down_->per_frame);
+    } else if (used == 0 && is_held()) {
+      m->bytes.keep_cheaply();
+      in_.push_front(std::move(m));
+    } else {
+      throw std::logic_error("a layer used only a part of a frame");
+    }
+  }
 }
 
 void layer_actor::show_rest() {
@@ -113,11 +144,13 @@ void layer_actor::show_rest() {
     const auto all = rest_.all();
     const auto n = shown(all);
     if (dead_ || rest_.empty()) return; // over, or it dropped its input
-    if (!n && !is_held() && rest_.size() >= most_unused)
+    if (!n && !is_held() && rest_.size() >= std::max(most_unused, need_))
       throw std::length_error("a layer used nothing of 64 KiB that it was shown");
     if (!n) break;
     rest_.consume(n);
+    if (down_) down_->up.sated();
     took_below(n);
+    if (rest_.size() < need_) break;
   }
   if (is_held()) rest_is_news_ = true; // it is to be shown again
 }
@@ -125,6 +158,8 @@ void layer_actor::show_rest() {
 std::uint32_t layer_actor::shown(const slice& b) {
   const auto t = received(b);
   if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
+  need_ = t.need;
+  if (need_ > most_needed_) throw std::length_error("a layer needs more bytes than it may keep");
   return t.used;
 }
 
@@ -142,8 +177,15 @@ void layer_actor::look_again() noexcept {
 void layer_actor::drop_input() noexcept {
   std::uint32_t n = rest_.size();
   rest_.clear();
-  while (auto m = in_.pop()) n += m->bytes.size();
+  need_ = 0;
+  while (auto m = in_.pop()) n += m->bytes.size() + (down_ ? down_->per_frame : 0);
   if (n) took_below(n);
+}
+
+message_ptr layer_actor::take_unshown() noexcept {
+  auto m = in_.pop();
+  if (m && down_) took_below(m->bytes.size() + down_->per_frame);
+  return m;
 }
 
 // ---- the default: forward
@@ -179,10 +221,10 @@ void layer_actor::write(message_ptr m) {
     return unsent_.push(std::move(m));
   }
   const auto n = m->bytes.size();
-  down_->down.add(n);
+  down_->down.add(n + down_->per_frame);
   m->bytes = for_loop_of(*below_, std::move(m->bytes));
   put(*below_, std::move(m));
-  took_above(n);
+  took_above(n + up_->per_frame);
 }
 
 void layer_actor::resume_out() {
@@ -190,12 +232,28 @@ void layer_actor::resume_out() {
     auto m = unsent_.pop();
     const auto n = m->bytes.size();
     const bool owed = std::exchange(m->owed, false);
-    if (m->verb == verb::write) down_->down.add(n);
-    if (!owed) unsent_bytes_ -= n;
+    if (m->verb == verb::write) {
+      down_->down.add(n + down_->per_frame);
+      if (!owed) unsent_bytes_ -= n + down_->per_frame;
+    }
     m->bytes = for_loop_of(*below_, std::move(m->bytes));
     put(*below_, std::move(m));
-    if (owed) took_above(n);
+    if (owed) took_above(n + up_->per_frame);
   }
+}
+
+void layer_actor::lost_came() {
+  lost_came_ = true;
+  put_above(verb::lost);
+  if (stop_waits_) on_cancel();
+}
+
+bool layer_actor::stop_waits() noexcept {
+  return stop_waits_ = !lost_came_ && stack_.lost_was_told();
+}
+
+void layer_actor::tell_lost() {
+  if (stack_.tell_lost()) put_above(verb::lost);
 }
 
 // ---- what a layer does
@@ -206,28 +264,35 @@ slice layer_actor::for_loop_of(resident& to, slice b) const {
 
 void layer_actor::send_up(slice b) {
   if (!above_) return;
-  up_->up.add(b.size());
+  up_->up.add(b.size() + up_->per_frame);
   put(*above_, std::make_unique<message>(verb::received, for_loop_of(*above_, std::move(b))));
 }
 
-void layer_actor::write_below(slice b) {
+void layer_actor::write_below(slice b) { write_below(&b, 1); }
+
+void layer_actor::write_below(slice* parts, std::size_t n) {
   if (!below_) return;
-  const auto n = b.size();
-  auto m = std::make_unique<message>(verb::write, std::move(b));
-  if (unsent_ || !down_->down.room(down_->marks)) {
-    unsent_bytes_ += n;
-    if (unsent_bytes_ > 2 * down_->marks.high)
-      throw std::length_error("written past twice the high mark without waiting for room");
-    return unsent_.push(std::move(m));
+  const bool waits = unsent_ || !down_->down.room(down_->marks);
+  for (auto* b = parts; b != parts + n; ++b) {
+    const auto size = b->size() + down_->per_frame;
+    auto m = std::make_unique<message>(verb::write, std::move(*b));
+    if (waits) {
+      unsent_bytes_ += size;
+      if (unsent_bytes_ > 2 * down_->marks.high)
+        throw std::length_error("written past twice the high mark without waiting for room");
+      unsent_.push(std::move(m));
+      continue;
+    }
+    down_->down.add(size);
+    m->bytes = for_loop_of(*below_, std::move(m->bytes));
+    put(*below_, std::move(m));
   }
-  down_->down.add(n);
-  m->bytes = for_loop_of(*below_, std::move(m->bytes));
-  put(*below_, std::move(m));
 }
 
-void layer_actor::close_below(ended_by how) {
+// Behind what was written before.
+void layer_actor::put_behind(verb v, ended_by how) {
   if (!below_) return;
-  auto m = std::make_unique<message>(verb::close);
+  auto m = std::make_unique<message>(v);
   m->how = how;
   if (unsent_) return unsent_.push(std::move(m));
   put(*below_, std::move(m));

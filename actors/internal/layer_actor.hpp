@@ -4,12 +4,13 @@
 // entered from one place, its own turn. The default handlers forward, with flow control.
 //
 //   upward (facts):    attached  established  received -> take  eof  resume_out  drain
-//   downward (orders): write  close  abort  resume_in
+//   downward (orders): write  finish  close  abort  resume_in
 #pragma once
 
 #include "actors/ended_by.hpp"
 #include "actors/hold.hpp"
 #include "actors/internal/link.hpp"
+#include "actors/take.hpp"
 #include "runtime/internal/child_actor.hpp"
 #include "runtime/slice.hpp"
 
@@ -25,8 +26,10 @@ enum class verb : std::uint8_t {
   received,    // up: bytes
   eof,         // up: no more of them
   resume_out,  // up: there is room again
+  lost,        // up: the transport is over; nothing comes behind this
   drain,       // up: no new work is wanted; what came before this still counts
   write,       // down: bytes
+  finish,      // down: flush, then say our end of the stream; what the peer sends still comes
   close,       // down: flush, then end; with how
   abort,       // down: end now, and let the peer see that it is no good end; with how
   resume_in,   // down: there is room again
@@ -65,15 +68,12 @@ private:
   letter_list list_;
 };
 
-/// What a layer says of the bytes it was shown.
-struct take {
-  std::uint32_t used = 0; ///< so many at the front are needed no more
-};
-
 class layer_actor : public child_actor, protected holds {
 public:
   /// Unused bytes that a layer may leave lying before it has failed.
   static constexpr std::uint32_t most_unused = 64 * 1024;
+  /// What a frame counts on the gauges beside its bytes.
+  static constexpr std::uint16_t frame_cost = 64;
 
   layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s);
   ~layer_actor() override;
@@ -87,7 +87,8 @@ protected:
   friend struct message;
   // ---- facts from below
   /// Shows what came and was not used yet. Called again while something is used and something is
-  /// left; the rest is shown again with the next bytes.
+  /// left; the rest is shown again with the next bytes, once there are as many as take::need says.
+  /// Of frames one at a time, whole, empty ones as well: it is used, or waited with.
   virtual take received(const slice& in);
   /// No more bytes will come. The top decides what that means; by default it closes.
   virtual void eof();
@@ -98,6 +99,7 @@ protected:
   virtual void resume_out();
   // ---- orders from above
   virtual void write(message_ptr m);
+  virtual void finish_writing() { finish_below(); }
   virtual void close(ended_by how) { close_below(how); }
   virtual void abort(ended_by how) { put_below(verb::abort, how); }
   /// The layer above takes bytes again.
@@ -119,6 +121,8 @@ protected:
   /// Bytes downward; accepted also while there is no room: who goes on past twice the high mark
   /// fails.
   void write_below(slice b);
+  /// The same for what belongs together: if there is room for the first, all of it goes.
+  void write_below(slice* parts, std::size_t n);
   bool room_above() noexcept { return !above_ || up_->up.room(up_->marks); }
   bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
   /// Not shown any bytes until the hold is released. Then bytes are shown that are left, if any
@@ -127,32 +131,57 @@ protected:
   /// For received(): not shown any bytes until there is room above. (To use nothing means: more is
   /// needed.)
   take wait_for_room_above() noexcept { return blocked_ = true, take{}; }
+  /// Bytes that were shown and not used. In eof(): what the stream ended in the middle of.
+  std::uint32_t unused() const noexcept { return rest_.size(); }
+  /// From its constructor: what goes to the layer above are frames, not bytes.
+  void speak_frames() noexcept { frames_above_ = true; }
+  /// It may ask for so many bytes with take::need; 64 KiB if nothing is said.
+  void may_need(std::uint32_t bytes) noexcept { most_needed_ = std::max(most_unused, bytes); }
+  /// Frames that came and were not shown, in their order.
+  message_ptr take_unshown() noexcept;
   /// Shows what is there; after a change that makes received() give another answer.
   void look_again() noexcept;
   bool all_shown() const noexcept { return !in_ && rest_.empty(); }
   /// For received(): nothing has come behind the bytes that it is shown.
   bool none_behind() const noexcept { return !in_; }
   void drop_input() noexcept;
-  void close_below(ended_by how);
+  void close_below(ended_by how) { put_behind(verb::close, how); }
+  void finish_below() { put_behind(verb::finish, ended_by::clean); }
   /// This layer is over. No handler is called after this.
   void over(how h = how::completed, std::exception_ptr e = nullptr);
 
+  /// A transport, before its end: tells those above, behind all that it has sent them.
+  void tell_lost();
+  /// For on_stop() of a top layer: true if the transport's last words are still on their way here;
+  /// then on_cancel() is called behind them.
+  bool stop_waits() noexcept;
+
   void put_above(verb v);
   void put_below(verb v, ended_by how = ended_by::clean);
+  /// In attached(): of the link above, on one loop.
+  void marks_above(const internal::marks& m) noexcept {
+    if (up_) up_->marks = m;
+  }
   bool has_above() const noexcept { return above_ != nullptr; }
   bool has_below() const noexcept { return below_ != nullptr; }
   stack_actor& stack() const noexcept { return stack_; }
 
   /// The receiver's side of the link above: bytes that we need no more.
   void took_above(std::uint32_t n);
+  /// The same for one whole message of that many bytes.
+  void took_above_frame(std::uint32_t n) { took_above(n + (up_ ? up_->per_frame : 0)); }
 
 private:
   std::size_t turn(std::size_t budget) final;
   void open(message_ptr m);
   void show();
+  void show_bytes();
+  void show_frames();
   void show_rest();
   std::uint32_t shown(const slice& b);
   void took_below(std::uint32_t n);
+  void lost_came();
+  void put_behind(verb v, ended_by how);
   bool is_held() const noexcept { return blocked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }
@@ -166,6 +195,9 @@ private:
   message_queue unsent_; // forwarded downward once there is room
   receive_buffer rest_;  // shown, not used
   std::uint32_t unsent_bytes_ = 0;
+  std::uint32_t need_ = 0; // take::need of the last time
+  std::uint32_t most_needed_ = most_unused;
+  bool frames_above_ = false, lost_came_ = false, stop_waits_ = false;
   bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false,
        rest_is_news_ = false, showing_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "runtime/pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -34,7 +35,7 @@ public:
     waiting_.store(true, std::memory_order_relaxed);
     // before the second look; pairs with take()
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return in_flight() < m.high && waiting_.exchange(false);
+    return in_flight() < limit(m) && waiting_.exchange(false);
   }
   // ---- the receiver's side
   /// True: the sender waits, and now it is to be told.
@@ -44,23 +45,34 @@ public:
     if (!waiting_.load(std::memory_order_relaxed) || in_flight() > m.low) return false;
     return waiting_.exchange(false);
   }
-  /// The receiver can use nothing of what it has before more comes. True: the sender waits, and now
-  /// it is to be told, whatever the low mark says.
-  bool starve(const marks& m, bool two_loops) noexcept {
+  /// The receiver can use nothing of what it has before more comes, at least `wanted` bytes in all:
+  /// so many may be under way until it says otherwise. True: the sender waits, and now it is to be
+  /// told, whatever the low mark says.
+  bool starve(const marks& m, bool two_loops, std::uint32_t wanted = 0) noexcept {
+    wanted_.store(wanted, std::memory_order_relaxed);
     if (two_loops) std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (!waiting_.load(std::memory_order_relaxed) || in_flight() >= m.high) return false;
+    if (!waiting_.load(std::memory_order_relaxed) || in_flight() >= limit(m)) return false;
     return waiting_.exchange(false);
   }
+  /// It has what it wanted.
+  void sated() noexcept { wanted_.store(0, std::memory_order_relaxed); }
 
 private:
-  std::atomic<std::uint64_t> sent_{0};  // written by the sender
-  std::atomic<std::uint64_t> taken_{0}; // written by the receiver
+  std::uint64_t limit(const marks& m) const noexcept {
+    return std::max(m.high, wanted_.load(std::memory_order_relaxed));
+  }
+  std::atomic<std::uint64_t> sent_{0};   // written by the sender
+  std::atomic<std::uint64_t> taken_{0};  // written by the receiver
+  std::atomic<std::uint32_t> wanted_{0}; // written by the receiver
   std::atomic<bool> waiting_{false};
 };
 
 struct stack_link : detail::pooled {
   gauge up, down;
   internal::marks marks;
+  /// What a message counts beside its bytes, where messages are frames: empty ones count as well.
+  /// 0: bytes are bytes, wherever they are cut.
+  std::uint16_t per_frame = 0;
   bool two_loops = false;
   std::atomic<std::uint32_t> refs{1};
 
@@ -71,6 +83,8 @@ struct stack_link : detail::pooled {
       delete this;
   }
 };
+
+static_assert(sizeof(stack_link) <= 64, "every connection has one or more");
 
 /// One end's share of a link.
 class link_ref {

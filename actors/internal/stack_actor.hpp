@@ -27,12 +27,14 @@ public:
 
   std::string_view kind() const noexcept override { return "stack"; }
 
-  /// Runs a callable as a child of the stack; told by letter, from any layer on any loop.
-  template <class F> void start_task(const char* label, F f);
+  /// A layer says how it ends, and who it is; the first one counts. Any loop of the stack.
+  virtual void note_end(ended_by, std::error_code, std::string_view) noexcept {}
+  /// A transport's end: are the layers above to be told? Any loop of the stack.
+  virtual bool tell_lost() noexcept { return false; }
+  virtual bool lost_was_told() const noexcept { return false; }
+  /// The top layer's word: bytes can flow.
+  virtual void opened() {}
 
-protected:
-  /// Makes the layers, lowest first, with add_layer. Home thread, in the first turn.
-  virtual void build() = 0;
   /// A layer above those added before; on `where`, or on our loop.
   template <class L, class... A> L& add_layer(const char* label, loop* where, A&&... a) {
     auto* r = make_record();
@@ -42,6 +44,12 @@ protected:
     layers_.push_back(l);
     return *l;
   }
+  /// Runs a callable as a child of the stack; told by letter, from any layer on any loop.
+  template <class F> void start_task(const char* label, F f);
+
+protected:
+  /// Makes the layers, lowest first, with add_layer. Home thread, in the first turn.
+  virtual void build() = 0;
   void on_start() override;
   void on_stop() override; // drain, from the bottom: what has come by now is still answered
   void on_throw(std::exception_ptr e) override { body_ended(how::failed, std::move(e)); }

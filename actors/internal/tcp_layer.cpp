@@ -38,20 +38,55 @@ struct tcp_layer::waiter {
 
 tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
                      connection_counters& counters, const tcp_limits& limits)
-    : layer_actor(cfg, r, s), fd_(fd), counters_(counters), limits_(limits) {
+    : layer_actor(cfg, r, s), fd_(fd), counters_(&counters), limits_(limits) {
+  fire = [](timer& t) { static_cast<tcp_layer&>(t).timed_out(); };
+}
+
+tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
+                     const tcp_target& target, const tcp_limits& limits)
+    : layer_actor(cfg, r, s), fd_(-1), target_(&target), limits_(limits) {
   fire = [](timer& t) { static_cast<tcp_layer&>(t).timed_out(); };
 }
 
 tcp_layer::~tcp_layer() {
-  if (!socket_) ::close(fd_); // never attached
+  if (!socket_ && fd_ >= 0) ::close(fd_); // never attached
 }
 
 void tcp_layer::attached() {
+  if (target_) return connect();
+  adopt();
+  connected();
+}
+
+void tcp_layer::adopt() {
   asio::error_code e;
   socket s(home_.io().get_executor());
   s.assign(asio::ip::tcp::v6(), fd_, e); // the family is not looked at for a given socket
   if (e) throw std::system_error(e, "tcp");
   socket_.emplace(std::move(s));
+}
+
+void tcp_layer::connect() {
+  fd_ = ::socket(target_->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) return connect_failed(errno);
+  adopt();
+  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&target_->address), target_->size) == 0)
+    return connected();
+  if (errno != EINPROGRESS) return connect_failed(errno);
+  connecting_ = true;
+  arm(want::write);
+  home_.arm(*this, later(home_.now(), target_->within));
+}
+
+void tcp_layer::connect_failed(int error) {
+  how_ = error == ETIMEDOUT ? ended_by::timeout : ended_by::refused;
+  over(how::failed, std::make_exception_ptr(std::system_error(error, std::generic_category(),
+                                                              "connect to " + target_->text)));
+}
+
+void tcp_layer::connected() {
+  connecting_ = false;
+  home_.disarm(*this);
   const int one = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   put_above(verb::established);
@@ -63,6 +98,16 @@ void tcp_layer::describe(const tree_sink& out) const { out.detail("fd " + std::t
 // ---- turns
 
 void tcp_layer::on_marks() {
+  if (connecting_) {
+    if (std::exchange(late_, false)) return connect_failed(ETIMEDOUT);
+    if (!std::exchange(writable_, false) && !broken_) return;
+    int error = 0;
+    socklen_t n = sizeof error;
+    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &n);
+    if (error || broken_) return connect_failed(error ? error : ECONNABORTED);
+    connected();
+    return home_.dirty(*this); // what was written meanwhile
+  }
   // all was said while it lingers: how the peer goes changes nothing
   if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
   if (std::exchange(late_, false)) return end_as(lingering_ ? how_ : ended_by::timeout);
@@ -145,7 +190,7 @@ void tcp_layer::resume_in() {
 
 // What the kernel has by now is still handed up.
 void tcp_layer::drain() {
-  if (!held_) read();
+  if (!held_ && !connecting_) read();
   if (!dead_) layer_actor::drain();
 }
 
@@ -159,7 +204,7 @@ void tcp_layer::read_and_forget() {
 // ---- out
 
 void tcp_layer::write(message_ptr m) {
-  if (closing_) return took_above(m->bytes.size());
+  if (closing_ || finishing_) return took_above(m->bytes.size());
   if (!out_) progress_ = home_.burst_time();
   out_.push(std::move(m));
   home_.dirty(*this);
@@ -173,6 +218,11 @@ void tcp_layer::abort(ended_by how) {
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
   end_as(how);
+}
+
+void tcp_layer::finish_writing() {
+  finishing_ = true;
+  home_.dirty(*this);
 }
 
 void tcp_layer::close(ended_by how) {
@@ -225,6 +275,8 @@ void tcp_layer::flush() {
     took_above(sent);
   }
   if (waits_[int(want::write)] && !armed()) home_.arm(*this, later(progress_, limits_.write_stall));
+  if (finishing_ && !out_ && !closing_)
+    ::shutdown(fd_, SHUT_WR); // its failure is seen when reading
   if (closing_ && !out_ && !lingering_) {
     flushed_ = true; // in a turn: a flush ends nobody
     wake_up();
@@ -251,7 +303,7 @@ void tcp_layer::broken() noexcept {
 // Compared on fire, not armed again for every byte.
 void tcp_layer::timed_out() {
   if (dead_) return;
-  if (lingering_) {
+  if (lingering_ || connecting_) {
     late_ = true;
     return wake_up();
   }
@@ -265,11 +317,13 @@ void tcp_layer::timed_out() {
 void tcp_layer::end_as(ended_by h) {
   if (dead_) return;
   how_ = h;
+  stack().note_end(h, {}, "tcp");
+  tell_lost();
   over();
 }
 
 void tcp_layer::on_over() noexcept {
-  counters_.note_closed(how_);
+  if (counters_) counters_->note_closed(how_);
   home_.disarm(*this);
   home_.clean(*this);
   out_.clear();

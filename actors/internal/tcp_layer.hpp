@@ -10,6 +10,9 @@
 #include "actors/internal/stack_actor.hpp"
 
 #include <asio/ip/tcp.hpp>
+#include <sys/socket.h>
+
+#include <string>
 
 namespace creche::internal {
 
@@ -18,10 +21,21 @@ struct tcp_limits {
   clock_duration linger = std::chrono::seconds(2);       ///< after our end, for the peer's
 };
 
+/// Whom to connect to. Outlives the layer.
+struct tcp_target {
+  sockaddr_storage address{};
+  socklen_t size = 0;
+  std::string text;
+  clock_duration within = std::chrono::seconds(10);
+};
+
 class tcp_layer final : public layer_actor, public flushable, timer {
 public:
   tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
             connection_counters& counters, const tcp_limits& limits);
+  /// One that connects first. Failure to do so is this layer's failure.
+  tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, const tcp_target& target,
+            const tcp_limits& limits);
   ~tcp_layer() override;
 
   const char* name() const override { return "tcp"; }
@@ -36,6 +50,7 @@ private:
 
   void attached() override;
   void write(message_ptr m) override;
+  void finish_writing() override;
   void close(ended_by how) override;
   void abort(ended_by how) override;
   void resume_in() override;
@@ -45,6 +60,10 @@ private:
   void on_over() noexcept override;
   void let_go() override;
 
+  void adopt();
+  void connect();
+  void connected();
+  void connect_failed(int error);
   void arm(want w);
   void woke(asio::error_code e, want w);
   void read();
@@ -61,7 +80,9 @@ private:
        flushed_ = false; // marks
   bool eof_ = false, held_ = false, closing_ = false, lingering_ = false, parting_ = false;
   ended_by how_ = ended_by::local;
-  connection_counters& counters_;
+  bool connecting_ = false, finishing_ = false;
+  connection_counters* counters_ = nullptr; // of a listener
+  const tcp_target* target_ = nullptr;
   const tcp_limits& limits_;
   time_point progress_{}; // bytes were taken, or began to wait
   message_queue out_;

@@ -19,8 +19,7 @@
 namespace creche::testing {
 
 using namespace std::chrono_literals;
-using internal::layer_actor, internal::message_ptr, internal::stack_actor, internal::take,
-    internal::verb;
+using internal::layer_actor, internal::message_ptr, internal::stack_actor, internal::verb;
 
 class memory_layer;
 

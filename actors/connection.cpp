@@ -1,0 +1,151 @@
+#include "actors/connection.hpp"
+
+#include "actors/internal/top_layer.hpp"
+
+namespace creche {
+
+namespace {
+
+std::error_code code_of(const close_record& r) {
+  if (r.why) return r.why;
+  switch (r.how) {
+  case ended_by::timeout: return std::make_error_code(std::errc::timed_out);
+  case ended_by::refused: return std::make_error_code(std::errc::protocol_error);
+  case ended_by::local: return std::make_error_code(std::errc::operation_canceled);
+  default: return std::make_error_code(std::errc::connection_reset);
+  }
+}
+
+struct open_plan final : detail::plan {
+  any_stack stack;
+  open_plan(any_stack s, std::string n, bool answers) : stack(std::move(s)) {
+    name = std::move(n);
+    wants_ready = answers;
+  }
+  task<> body(detail::ready_slot*) override { throw std::logic_error("a stack has no task"); }
+  internal::child_actor* make(internal::child_record& r) override {
+    return internal::make_resident<internal::opened_stack>(*home, &r, stack);
+  }
+  void let_go() noexcept override { stack = {}; }
+};
+
+// The failure that the others came from.
+[[noreturn]] void throw_first(const failure_group& g) {
+  const failure* f = &g.failures().front();
+  while (!f->causes().empty()) f = &f->causes().front();
+  if (f->exception()) std::rethrow_exception(f->exception());
+  throw std::system_error(f->code(), std::string(f->what()));
+}
+
+} // namespace
+
+connection_lost::connection_lost(close_record r)
+    : system_error(code_of(r), "connection lost, " + r.to_text()),
+      record_(detail::shared<close_record>::make<close_record>(std::move(r))) {}
+
+task<connection> open(nursery& n, any_stack s, std::string name) {
+  if (s.empty() || s.below() != speech::nothing)
+    throw std::invalid_argument("open: the lowest layer of a stack is a transport, like tcp(..)");
+  if (s.above() == speech::nothing)
+    throw std::invalid_argument("open: there is nothing to say to the top layer of this stack");
+  child_spec spec(new open_plan(std::move(s), name.empty() ? "stack" : std::move(name), true));
+  std::optional<started<connection>> got;
+  std::optional<failure_group> failed;
+  try {
+    auto r = co_await n.start_ready<connection>(spec);
+    got.emplace(std::move(r));
+  } catch (const failure_group& g) {
+    failed.emplace(g);
+  }
+  if (failed) throw_first(*failed);
+  internal::top_state::name_child(got->value, std::move(got->child));
+  co_return std::move(got->value);
+}
+
+child_spec as_child(any_stack s, std::string name) {
+  if (s.empty() || s.below() != speech::nothing)
+    throw std::invalid_argument("as_child: the lowest layer of a stack is a transport");
+  return child_spec(new open_plan(std::move(s), std::move(name), false));
+}
+
+// ---- the handle
+
+connection::~connection() {
+  auto* s = in_.state_;
+  if (!s) return;
+  close();
+  s->drop();
+}
+
+const child& connection::stack() const noexcept { return in_.state_->stack; }
+
+void connection::finish() noexcept {
+  auto& s = *in_.state_;
+  if (!std::exchange(s.finished, true) && !s.over()) s.layer->finish_now();
+}
+
+void connection::close() noexcept {
+  auto& s = *in_.state_;
+  if (std::exchange(s.closed, true) || s.over()) return;
+  s.inbox.clear();
+  s.weight = 0;
+  s.layer->taken();
+  s.layer->close_now();
+}
+
+void connection::abort() noexcept {
+  auto& s = *in_.state_;
+  s.closed = true;
+  if (!s.over()) s.layer->abort_now();
+}
+
+task<close_record> connection::ended() const {
+  auto* s = in_.state_;
+  s->hold(); // the handle may die meanwhile
+  struct release {
+    internal::top_state* s;
+    explicit release(internal::top_state* x) noexcept : s(x) {}
+    release(const release&) = delete;
+    ~release() { s->drop(); }
+  } kept(s);
+  const auto stack = s->stack;
+  co_await stack.wait();
+  co_return s->last_record();
+}
+
+// ---- awaits
+
+namespace detail {
+parking& readers_of(internal::top_state* s) noexcept { return s->readers; }
+parking& writers_of(internal::top_state* s) noexcept { return s->writers; }
+} // namespace detail
+
+bool incoming::next_awaiter::over() {
+  return !state_->inbox.empty() || state_->eof || state_->over();
+}
+std::optional<slice> incoming::next_awaiter::await_resume() {
+  auto& s = *state_;
+  if (!s.inbox.empty()) {
+    auto b = std::move(s.inbox.front());
+    s.inbox.pop_front();
+    s.weight = s.inbox.empty() ? 0 : s.weight - b.size() - s.per_frame;
+    if (!s.over() && s.weight <= internal::top_layer::low) s.layer->taken();
+    return b;
+  }
+  if (s.eof) return std::nullopt;
+  if (!s.over()) throw std::logic_error("two tasks wait for one connection's frames");
+  if (s.record && s.record->how == ended_by::clean) return std::nullopt;
+  throw connection_lost(s.last_record());
+}
+
+bool connection::send_awaiter::over() {
+  return state_->closed || state_->finished || state_->over() || state_->layer->room_below();
+}
+void connection::send_awaiter::await_resume() {
+  auto& s = *state_;
+  if (s.over()) throw connection_lost(s.last_record());
+  if (s.closed || s.finished) throw std::logic_error("sent after the end was said");
+  s.layer->write_below(std::move(bytes_));
+}
+
+} // namespace creche

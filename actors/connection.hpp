@@ -1,0 +1,180 @@
+// connection.hpp: a stack that was opened, as the task sees it that talks with its top.
+//
+//   auto s = tcp("127.0.0.1:80") / lines(line_end::crlf);
+//   auto c = co_await open(n, s);
+//   co_await c.send("HELO me");
+//   while (auto line = co_await c.frames().next()) ...
+//
+// The stack is a child of the nursery: it ends before the nursery does, and is cancelled with it.
+// On the loop of that nursery; one thread.
+#pragma once
+
+#include "actors/close_record.hpp"
+#include "actors/stack.hpp"
+#include "runtime/child.hpp"
+#include "runtime/nursery.hpp"
+#include "runtime/parking.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace creche {
+
+namespace internal {
+class top_layer;
+struct top_state;
+} // namespace internal
+
+/// The stack came to an end that was not the peer's or our own good one. code() is the record's
+/// `why`, or what fits best.
+class connection_lost final : public std::system_error {
+public:
+  explicit connection_lost(close_record r);
+  const close_record& record() const noexcept { return *record_; }
+
+private:
+  detail::shared<close_record> record_; // exceptions are copied
+};
+
+/// What comes out of the top of a stack.
+class incoming {
+public:
+  class next_awaiter;
+  class next_op;
+  /// The next frame, whole, perhaps empty (of a stack that speaks octets: the next piece, as it
+  /// came, never empty). nullopt: the peer has said its end, or the stack ended well; then send()
+  /// may still go. What came before a bad end is given first, then connection_lost is thrown. While
+  /// nobody asks, 64 KiB are kept and the peer is held. One waits at a time, else std::logic_error.
+  /// Checkpoint.
+  [[nodiscard]] next_op next() noexcept;
+
+private:
+  friend class connection;
+  friend struct internal::top_state;
+  explicit incoming(internal::top_state* s) noexcept : state_(s) {}
+  internal::top_state* state_;
+};
+
+/// Movable. When it dies, the stack is closed: what was sent is flushed, what comes is dropped.
+class connection {
+public:
+  connection(connection&& o) noexcept : in_(std::exchange(o.in_.state_, nullptr)) {}
+  connection& operator=(connection&& o) noexcept {
+    std::swap(in_.state_, o.in_.state_);
+    return *this;
+  }
+  ~connection();
+
+  incoming& frames() noexcept { return in_; }
+
+  class send_awaiter;
+  class send_op;
+  /// Hands on a frame, or bytes, and waits first while there is no room below (64 KiB). A cancelled
+  /// send has sent nothing. Throws connection_lost when the stack has ended, std::logic_error after
+  /// finish() and close(). Checkpoint.
+  [[nodiscard]] send_op send(slice b) noexcept;
+  [[nodiscard]] send_op send(std::string_view text);
+
+  /// Flush, then say our end of the stream: what the peer still sends can be read, and nothing be
+  /// sent any more. Idempotent; not a checkpoint.
+  void finish() noexcept;
+  /// Flush, then end. What comes is dropped. Idempotent; not a checkpoint.
+  void close() noexcept;
+  /// End now, and let the peer see that it is no good end. Not a checkpoint.
+  void abort() noexcept;
+  /// Waits for the end of the stack. Checkpoint.
+  [[nodiscard]] task<close_record> ended() const;
+
+  /// The stack, as its nursery knows it.
+  const child& stack() const noexcept;
+
+private:
+  friend class internal::top_layer;
+  friend struct internal::top_state;
+  explicit connection(internal::top_state* s) noexcept : in_(s) {} // takes over one reference
+  incoming in_;
+};
+
+/// Opens a stack as a child of `n`, and waits until bytes can flow through all of its layers. A
+/// stack that ends before that throws here, and is nobody else's failure. Later a layer that fails
+/// (throws) fails the stack, and so the nursery; what the peer does never does. Throws
+/// std::invalid_argument if its lowest layer is no transport. Checkpoint.
+[[nodiscard]] task<connection> open(nursery& n, any_stack s, std::string name = {});
+
+template <class Below, class Above>
+[[nodiscard]] task<connection> open(nursery& n, const stack_of<Below, Above>& s,
+                                    std::string name = {}) {
+  static_assert(std::is_same_v<Below, no_speech>,
+                "the lowest layer of a stack that is opened is a transport, like tcp(..)");
+  static_assert(!std::is_same_v<Above, no_speech>,
+                "there is nothing to say to the top layer of this stack: start it as a child");
+  return open(n, static_cast<const any_stack&>(s), std::move(name));
+}
+
+/// The stack as a child to be started: for one whose top layer speaks to nobody (no_speech), or
+/// that lives by itself: what comes out of its top is then dropped.
+child_spec as_child(any_stack s, std::string name = "stack");
+
+// ---- awaitables
+
+namespace detail {
+
+/// Of what both awaits do: look at the state until they are over.
+class top_awaiter : public try_awaiter {
+protected:
+  top_awaiter(task_run& r, parking& lot, const char* kind, internal::top_state* s) noexcept
+      : try_awaiter(r, lot, kind, nullptr), state_(s) {}
+  ~top_awaiter() = default;
+  internal::top_state* state_;
+};
+
+parking& readers_of(internal::top_state* s) noexcept;
+parking& writers_of(internal::top_state* s) noexcept;
+
+} // namespace detail
+
+class incoming::next_awaiter final : public detail::top_awaiter {
+public:
+  next_awaiter(detail::task_run& r, internal::top_state* s) noexcept
+      : top_awaiter(r, detail::readers_of(s), "frame", s) {}
+  std::optional<slice> await_resume();
+
+private:
+  bool over() override;
+};
+class incoming::next_op {
+public:
+  explicit next_op(internal::top_state* s) noexcept : state_(s) {}
+  next_awaiter bind(detail::task_run& r) const noexcept { return {r, state_}; }
+
+private:
+  internal::top_state* state_;
+};
+inline incoming::next_op incoming::next() noexcept { return next_op(state_); }
+
+class connection::send_awaiter final : public detail::top_awaiter {
+public:
+  send_awaiter(detail::task_run& r, internal::top_state* s, slice b) noexcept
+      : top_awaiter(r, detail::writers_of(s), "room", s), bytes_(std::move(b)) {}
+  void await_resume();
+
+private:
+  bool over() override;
+  slice bytes_;
+};
+class connection::send_op {
+public:
+  send_op(internal::top_state* s, slice b) noexcept : state_(s), bytes_(std::move(b)) {}
+  send_awaiter bind(detail::task_run& r) noexcept { return {r, state_, std::move(bytes_)}; }
+
+private:
+  internal::top_state* state_;
+  slice bytes_;
+};
+inline connection::send_op connection::send(slice b) noexcept { return {in_.state_, std::move(b)}; }
+inline connection::send_op connection::send(std::string_view text) {
+  return {in_.state_, slice::copy_of(text)};
+}
+
+} // namespace creche

@@ -1,0 +1,207 @@
+#include "actors/internal/user_layer.hpp"
+
+namespace creche::internal {
+
+namespace {
+
+struct go_on_note {
+  void (*call)(resident&);
+  void operator()(resident& r) const { call(r); }
+};
+
+} // namespace
+
+user_layer::user_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
+                       std::unique_ptr<creche::layer> l, bool frames_above)
+    : layer_actor(cfg, r, s), layer_(std::move(l)), name_(layer_->name()) {
+  layer_->shell_ = this;
+  if (frames_above) speak_frames();
+  fire = [](timer& t) { static_cast<user_layer&>(t).timed_out(); };
+}
+
+user_layer::~user_layer() { on_over(); } // it may never have started
+
+void user_layer::on_over() noexcept {
+  home_.disarm(*this);
+  orders_.clear();
+  layer_.reset();
+}
+
+// ---- facts
+
+void user_layer::attached() {
+  const auto now = home_.now();
+  for (auto& w : watches_) w.since = now;
+  layer_->attached();
+}
+
+void user_layer::established() {
+  if (!ending_) layer_->established();
+}
+
+void user_layer::established_above() {
+  if (std::exchange(told_established_, true)) return;
+  put_above(verb::established);
+}
+
+take user_layer::received(const slice& in) {
+  if (ending_) return {in.size()};
+  if (!room_above()) return wait_for_room_above();
+  if (limits_) last_in_ = home_.burst_time();
+  return layer_->received(in);
+}
+
+void user_layer::eof() {
+  if (!ending_) layer_->eof();
+}
+
+void user_layer::eof_above() {
+  if (std::exchange(told_eof_, true)) return;
+  layer_actor::eof();
+}
+
+void user_layer::drain() { layer_->drain(); }
+
+// ---- orders: given to the layer in their order, and only while they can go on
+
+void user_layer::write(message_ptr m) {
+  if (ending_) return took_above_frame(m->bytes.size());
+  if (orders_ || !may_write()) {
+    orders_.push(std::move(m));
+    return note_stall();
+  }
+  tell_write(std::move(m->bytes));
+}
+
+void user_layer::tell_write(slice b) {
+  const auto n = b.size();
+  if (limits_) last_out_ = home_.burst_time();
+  layer_->write(std::move(b));
+  if (!dead_) took_above_frame(n);
+}
+
+void user_layer::finish_writing() {
+  if (ending_) return;
+  if (!orders_) return layer_->finish();
+  orders_.push(std::make_unique<message>(verb::finish));
+}
+
+void user_layer::close(ended_by how) {
+  if (ending_) return;
+  if (!orders_) return layer_->close(how);
+  auto m = std::make_unique<message>(verb::close);
+  m->how = how;
+  orders_.push(std::move(m));
+}
+
+void user_layer::abort(ended_by how) {
+  orders_.clear();
+  if (ending_) return abort_below(how);
+  layer_->abort(how);
+}
+
+void user_layer::resume_out() {
+  layer_actor::resume_out();
+  stalled_ = false;
+  go_on();
+  if (!dead_ && room_below()) layer_->resume_out();
+  note_stall();
+}
+
+void user_layer::go_on() {
+  while (orders_ && !dead_) {
+    const bool writes = orders_.front()->verb == verb::write;
+    if (held_out_.any() || (writes && !room_below())) break;
+    auto m = orders_.pop();
+    if (writes)
+      tell_write(std::move(m->bytes));
+    else if (m->verb == verb::finish)
+      layer_->finish();
+    else
+      layer_->close(m->how);
+  }
+}
+
+void user_layer::out_holds::released() noexcept {
+  if (me.dead_ || !me.orders_ || std::exchange(me.going_on_, true)) return;
+  tell<go_on_note, lane::data>(me, [](resident& r) {
+    auto& l = static_cast<user_layer&>(r);
+    l.going_on_ = false;
+    l.go_on();
+    l.note_stall();
+  });
+}
+
+// The layer hears and says no more: it is over for it. What it has written is flushed.
+void user_layer::end(ended_by how, std::error_code why) {
+  if (std::exchange(ending_, true)) return;
+  stack().note_end(how, why, name_);
+  home_.disarm(*this);
+  orders_.clear();
+  look_again(); // what waits here is used up
+  close_below(how);
+}
+
+// ---- time: compared on fire
+
+void user_layer::limit(time_limit t, clock_duration d) {
+  auto& w = watches_[std::size_t(t)];
+  w = {d, home_.now()};
+  if (d == no_limit) return;
+  limits_ = true;
+  const auto at = later(w.since, d);
+  if (!armed() || due > std::uint64_t(at.time_since_epoch().count())) home_.arm(*this, at);
+}
+
+void user_layer::note_stall() {
+  if (!watched(time_limit::write_stall) || dead_) return;
+  if (!orders_ || stalled_) return;
+  stalled_ = true;
+  watches_[std::size_t(time_limit::write_stall)].since = home_.burst_time();
+}
+
+bool user_layer::runs(time_limit t) const noexcept {
+  if (t == time_limit::handshake) return !told_established_;
+  if (t == time_limit::write_stall) return stalled_;
+  return true;
+}
+
+time_point user_layer::begun(time_limit t) const noexcept {
+  const auto since = watches_[std::size_t(t)].since;
+  switch (t) {
+  case time_limit::read: return std::max(since, last_in_);
+  case time_limit::write: return std::max(since, last_out_);
+  case time_limit::both: return std::max({since, last_in_, last_out_});
+  default: return since;
+  }
+}
+
+void user_layer::timed_out() { // outside every turn
+  if (dead_ || ending_) return;
+  const auto now = home_.now();
+  auto earliest = time_point::max();
+  for (std::size_t i = 0; i < time_limits; ++i) {
+    const auto t = time_limit(i);
+    if (!watched(t)) continue;
+    auto& w = watches_[i];
+    auto at = later(begun(t), w.limit);
+    if (!runs(t)) {
+      at = later(now, w.limit);
+    } else if (at <= now) {
+      late_ |= std::uint8_t(1u << i);
+      w.since = now;
+      at = later(now, w.limit);
+    }
+    earliest = std::min(earliest, at);
+  }
+  if (earliest != time_point::max()) home_.arm(*this, earliest);
+  if (late_) wake_up();
+}
+
+void user_layer::on_marks() {
+  const auto late = std::exchange(late_, std::uint8_t(0));
+  for (std::size_t i = 0; late && i < time_limits && !dead_ && !ending_; ++i)
+    if (late >> i & 1) layer_->timed_out(time_limit(i), watches_[i].limit);
+}
+
+} // namespace creche::internal

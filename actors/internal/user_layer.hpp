@@ -1,0 +1,80 @@
+// user_layer.hpp: the shell around a layer of a user's: calls its handlers, and does for it what
+// every layer must: flow control in both directions, order of writes and close, time.
+#pragma once
+
+#include "actors/internal/stack_actor.hpp"
+#include "actors/layer.hpp"
+
+namespace creche::internal {
+
+class user_layer final : public layer_actor, timer {
+public:
+  user_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
+             std::unique_ptr<creche::layer> l, bool frames_above);
+  ~user_layer() override;
+
+  const char* name() const override { return "layer"; }
+  std::string_view kind() const noexcept override { return name_; }
+
+  // ---- for the user's layer
+  using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,
+      layer_actor::look_again, layer_actor::may_need, layer_actor::pause_in,
+      layer_actor::room_above, layer_actor::room_below, layer_actor::send_up, layer_actor::unused,
+      layer_actor::wait_for_room_above, layer_actor::write_below;
+  void drain_above() { layer_actor::drain(); }
+  void eof_above();
+  void established_above();
+  void abort_below(ended_by how) { layer_actor::abort(how); }
+  void end(ended_by how, std::error_code why);
+  hold pause_out(std::string_view why) noexcept { return hold(held_out_, why); }
+  void limit(time_limit t, clock_duration d);
+
+private:
+  struct out_holds final : holds {
+    user_layer& me;
+    explicit out_holds(user_layer& l) noexcept : me(l) {}
+    void released() noexcept override;
+  };
+  struct watch {
+    clock_duration limit = no_limit;
+    time_point since{}; // it was set, or told
+  };
+
+  void attached() override;
+  void established() override;
+  take received(const slice& in) override;
+  void eof() override;
+  void drain() override;
+  void resume_out() override;
+  void write(message_ptr m) override;
+  void finish_writing() override;
+  void close(ended_by how) override;
+  void abort(ended_by how) override;
+  void on_stop() override {
+    if (has_above() || !stop_waits()) on_cancel();
+  }
+  void on_marks() override;
+  void on_over() noexcept override;
+
+  bool may_write() { return !held_out_.any() && room_below(); }
+  void go_on();
+  void tell_write(slice b);
+  void note_stall();
+  bool watched(time_limit t) const noexcept { return watches_[std::size_t(t)].limit != no_limit; }
+  bool runs(time_limit t) const noexcept;
+  time_point begun(time_limit t) const noexcept;
+  void timed_out();
+
+  std::unique_ptr<creche::layer> layer_;
+  std::string_view name_;
+  message_queue orders_; // writes and closes that wait for room below, or for a hold
+  out_holds held_out_{*this};
+  watch watches_[time_limits];
+  time_point last_in_{}, last_out_{};
+  std::uint8_t late_ = 0; // a bit for each limit that ran out
+  bool limits_ = false;   // there are any
+  bool stalled_ = false, told_established_ = false, told_eof_ = false, ending_ = false;
+  bool going_on_ = false;
+};
+
+} // namespace creche::internal

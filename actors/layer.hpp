@@ -1,0 +1,209 @@
+// layer.hpp: a layer of one's own: a small class with the few handlers that it cares about.
+//
+//   class shout final : public layer {
+//     const char* name() const noexcept override { return "shout"; }
+//     take received(const slice& in) override {
+//       send_up(slice::copy_of(upper(in.view())));
+//       return all(in);
+//     }
+//   };
+//   auto s = tcp("127.0.0.1:80") / layered<shout>() / lines();
+//
+// A layer is entered from one place, its own turn, and nobody is re-entered: whatever a handler
+// does (write, close, hold), it has only sent letters. A handler that throws has failed, and that
+// ends its stack. Every handler that is not overridden forwards. Flow control is done already: a
+// layer is shown nothing while there is no room above, and is given nothing to write while there is
+// none below. Runs on the loop of its stack; one thread.
+#pragma once
+
+#include "actors/close_record.hpp"
+#include "actors/hold.hpp"
+#include "actors/take.hpp"
+#include "protocols/framing/step.hpp"
+#include "runtime/slice.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+namespace creche {
+
+namespace internal {
+class user_layer;
+} // namespace internal
+
+/// What passes between two layers. Layers of a stack must agree (stack.hpp).
+struct no_speech {}; ///< it is an end of the stack
+struct octets {};    ///< a stream of bytes: where it is cut means nothing
+struct frames {};    ///< messages: one slice each, whole, perhaps empty
+
+/// What a layer may run out of time with.
+enum class time_limit : std::uint8_t {
+  handshake,   ///< from attached() until established_above()
+  read,        ///< no byte came from below
+  write,       ///< nobody above wrote
+  both,        ///< neither of the two
+  write_stall, ///< bytes wait for room below
+};
+inline constexpr std::size_t time_limits = 5;
+std::string_view to_text(time_limit t) noexcept;
+
+class layer {
+public:
+  // what it speaks; name others in a class of your own
+  using speaks_below = octets;
+  using speaks_above = octets;
+  /// What the stack calls it and the tree shows; static text.
+  virtual const char* name() const noexcept = 0;
+
+  layer() noexcept = default;
+  layer(const layer&) = delete;
+  layer& operator=(const layer&) = delete;
+  virtual ~layer() = default;
+
+protected:
+  // ---- facts. By default they are passed on.
+  /// It has its place in a stack; nothing can flow yet. Once, before everything else.
+  virtual void attached() {}
+  /// Bytes can flow below. Once. A layer with a handshake of its own calls established_above()
+  /// when that is done.
+  virtual void established() { established_above(); }
+  /// Bytes, or a frame, from below. Shows what was not used before, and more; called again while
+  /// something is used and something is left. To use nothing means: more is needed. Frames are
+  /// shown one at a time: use it all, or return wait().
+  virtual take received(const slice& in);
+  /// No more will come; not a close. unused() bytes were left. The top layer decides what it means:
+  /// by default it closes.
+  virtual void eof() { eof_above(); }
+  /// There is room below again, for what this layer writes on its own account.
+  virtual void resume_out() {}
+  /// No new work is wanted: what came before this still counts. The top layer closes.
+  virtual void drain();
+  /// A limit ran out, and begins again. By default that is the end: ended_by::timeout.
+  virtual void timed_out(time_limit t, clock_duration after);
+
+  // ---- orders from above. By default they are passed on.
+  virtual void write(slice b) { write_below(static_cast<slice&&>(b)); }
+  /// Flush, then say our end of the stream; what the peer sends still comes.
+  virtual void finish() { finish_below(); }
+  /// Flush, then end. What was written before it has been written.
+  virtual void close(ended_by how) { close_below(how); }
+  /// End now, and let the peer see that it is no good end.
+  virtual void abort(ended_by how) { abort_below(how); }
+
+  // ---- for received()
+  static take all(const slice& in) noexcept { return {in.size(), 0}; }
+  /// Nothing used: shown again when there is room above.
+  take wait() noexcept;
+  /// In eof(): how many bytes were shown and not used.
+  std::uint32_t unused() const noexcept;
+  /// In attached(): the most that take::need will ask for. 64 KiB if nothing is said; more than
+  /// that unused, or asked for, is this layer's failure.
+  void may_need(std::uint32_t bytes) noexcept;
+
+  // ---- upward
+  /// Counted when sent; may be called while there is no room, by a little.
+  void send_up(slice b);
+  bool room_above() noexcept;
+  void established_above();
+  void eof_above();
+
+  // ---- downward
+  /// Accepted without room up to twice the high mark (64 KiB); past that it throws
+  /// std::length_error.
+  void write_below(slice b);
+  /// The same for what belongs together: if there is room for the first, all of it goes.
+  void write_below(slice* parts, std::size_t n);
+  bool room_below() noexcept;
+  void finish_below();
+  void close_below(ended_by how);
+  void abort_below(ended_by how);
+  /// What comes is not looked at any more, what was written is flushed, and then the stack ends.
+  /// The first layer that says so is the one in the close record.
+  void end(ended_by how, std::error_code why = {});
+
+  // ---- flow. A hold belongs to this layer's loop, and vanishes with the layer.
+  /// Shown nothing until it is released. `why` is static text.
+  [[nodiscard]] hold pause_in(std::string_view why) noexcept;
+  /// Given nothing to write until it is released: whoever writes above waits.
+  [[nodiscard]] hold pause_out(std::string_view why) noexcept;
+  /// Shown what is there, in a turn of its own: after a change that makes received() answer
+  /// otherwise.
+  void look_again() noexcept;
+
+  // ---- time
+  /// From now on; no_limit: none. Costs a comparison per turn and a timer per layer, however many
+  /// limits there are and however many bytes flow.
+  void limit(time_limit t, clock_duration d);
+
+private:
+  friend class internal::user_layer;
+  internal::user_layer* shell_ = nullptr;
+};
+
+/// A framer (protocols/framing/step.hpp, or one's own) as a layer: bytes below, frames above.
+/// An error of the peer ends the stack as refused, the end of the stream inside a frame as
+/// truncated; a frame that cannot be sent is a failure.
+class framing_layer_base : public layer {
+public:
+  using speaks_below = octets;
+  using speaks_above = frames;
+
+protected:
+  void send_frame(const framing::envelope& e, slice b, std::error_code why);
+  void refuse(std::error_code why) { end(ended_by::refused, why); }
+};
+
+/// A core as its framing_layer changes it: called with every frame. (lines: switches to raw bytes.)
+struct no_hook {
+  template <class Core> void operator()(Core&, std::string_view) const noexcept {}
+};
+
+template <framing::framer Core, class AfterFrame = no_hook>
+class core_layer final : public framing_layer_base {
+public:
+  /// `name` is static text.
+  core_layer(const char* name, Core c, AfterFrame f = {})
+      : name_(name), core_(static_cast<Core&&>(c)), after_(static_cast<AfterFrame&&>(f)) {}
+  const char* name() const noexcept override { return name_; }
+
+private:
+  void attached() override { may_need(std::uint32_t(core_.most_unused() + 1)); }
+  take received(const slice& in) override {
+    std::size_t used = 0;
+    while (room_above()) {
+      const auto s = core_.next(in.bytes().subspan(used));
+      used += s.used;
+      switch (s.what) {
+      case framing::event::need_more: return {std::uint32_t(used), std::uint32_t(s.need)};
+      case framing::event::failed: refuse(core_.error()); return all(in);
+      case framing::event::frame:
+        after_(core_, {reinterpret_cast<const char*>(s.frame.data()), s.frame.size()});
+        [[fallthrough]];
+      case framing::event::raw:
+        send_up(s.frame.empty()
+                    ? slice()
+                    : in.part(std::size_t(s.frame.data() - in.bytes().data()), s.frame.size()));
+      }
+    }
+    return {std::uint32_t(used), 0};
+  }
+  void eof() override {
+    if (const std::error_code why = core_.at_eof(unused()))
+      end(ended_by::truncated, why);
+    else
+      eof_above();
+  }
+  void write(slice b) override {
+    framing::envelope e;
+    const std::error_code why = core_.wrap(b.bytes(), e);
+    send_frame(e, static_cast<slice&&>(b), why);
+  }
+
+  const char* name_;
+  Core core_;
+  [[no_unique_address]] AfterFrame after_;
+};
+
+} // namespace creche

@@ -1,0 +1,171 @@
+#include "actors/stack.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace creche {
+
+namespace {
+
+using arguments = std::vector<std::string>;
+
+bool is_word(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+[[noreturn]] void bad(std::string_view why) { throw std::invalid_argument(std::string(why)); }
+
+void count(const arguments& a, std::size_t least, std::size_t most, std::string_view how) {
+  if (a.size() < least || a.size() > most) bad(how);
+}
+
+std::size_t number(const std::string& text, const char* what) {
+  std::size_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size())
+    bad("'" + text + "' is no " + what);
+  return n;
+}
+std::size_t limit(const arguments& a, std::size_t at, std::size_t usual) {
+  return a.size() > at ? number(a[at], "limit in bytes") : usual;
+}
+
+int digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+constexpr std::size_t usual = framing::limits{}.frame;
+
+any_stack make_tcp(const arguments& a) {
+  count(a, 1, 1, "tcp needs an address, like tcp(127.0.0.1:80)");
+  return tcp(a[0]);
+}
+any_stack make_lines(const arguments& a) {
+  constexpr std::string_view how = "lines needs lf, crlf or either, like lines(crlf) or "
+                                   "lines(crlf,8192)";
+  count(a, 1, 2, how);
+  const auto longest = limit(a, 1, framing::lines::usual_length);
+  if (a[0] == "lf") return lines(line_end::lf, longest);
+  if (a[0] == "crlf") return lines(line_end::crlf, longest);
+  if (a[0] == "either") return lines(line_end::either, longest);
+  bad(how);
+}
+any_stack make_netstring(const arguments& a) {
+  count(a, 0, 1, "netstring has at most a limit in bytes, like netstring(65536)");
+  return netstring(limit(a, 0, usual));
+}
+any_stack make_length_prefix(const arguments& a) {
+  count(a, 1, 3,
+        "length_prefix needs a width in bytes, like length_prefix(4) or "
+        "length_prefix(4,little,65536)");
+  const auto width = number(a[0], "width in bytes");
+  if (width > 8) bad("the width is 1, 2, 4 or 8 bytes");
+  std::size_t at = 1;
+  auto order = byte_order::big;
+  if (a.size() > at && (a[at] == "big" || a[at] == "little"))
+    order = a[at++] == "big" ? byte_order::big : byte_order::little;
+  if (a.size() > at + 1) bad("behind the width stand big or little, then a limit in bytes");
+  return length_prefix(unsigned(width), order, limit(a, at, usual));
+}
+any_stack make_delimiter(const arguments& a) {
+  count(a, 1, 2, "delimiter needs its bytes in hexadecimal, like delimiter(0d0a)");
+  std::string end;
+  if (a[0].size() % 2) bad("a byte has two hexadecimal digits");
+  for (std::size_t i = 0; i < a[0].size(); i += 2) {
+    const int high = digit(a[0][i]), low = digit(a[0][i + 1]);
+    if (high < 0 || low < 0) bad("a byte has two hexadecimal digits, 0-9 and a-f");
+    end += char(high * 16 + low);
+  }
+  return delimiter(end, limit(a, 1, usual));
+}
+any_stack make_fixed(const arguments& a) {
+  count(a, 1, 1, "fixed needs a size in bytes, like fixed(188)");
+  return fixed(number(a[0], "size in bytes"));
+}
+
+arguments split(std::string_view text) {
+  arguments a;
+  for (;;) {
+    const auto comma = text.find(',');
+    a.emplace_back(text.substr(0, comma));
+    if (comma == text.npos) return a;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string sentence(std::string_view text, std::size_t column, const std::string& why) {
+  return "column " + std::to_string(column) + " of '" + std::string(text) + "': " + why;
+}
+
+} // namespace
+
+stack_text_error::stack_text_error(std::string_view text, std::size_t column,
+                                   const std::string& why)
+    : invalid_argument(sentence(text, column, why)), column_(column) {}
+
+stack_words::stack_words() {
+  add("tcp", make_tcp);
+  add("lines", make_lines);
+  add("netstring", make_netstring);
+  add("length_prefix", make_length_prefix);
+  add("delimiter", make_delimiter);
+  add("fixed", make_fixed);
+}
+
+void stack_words::add(std::string name, maker m) {
+  if (name.empty() || !std::all_of(name.begin(), name.end(), is_word))
+    bad("a word of a stack has the letters a-z, digits and '_'");
+  for (auto& w : words_)
+    if (w.first == name) bad("there is a word '" + name + "' already");
+  words_.emplace_back(std::move(name), std::move(m));
+}
+
+any_stack stack_words::parse(std::string_view text) const {
+  any_stack s;
+  std::size_t at = 0;
+  const auto fail = [&](std::size_t where, const std::string& why) {
+    throw stack_text_error(text, where + 1, why);
+  };
+  for (;;) {
+    const auto begin = at;
+    while (at < text.size() && is_word(text[at])) ++at;
+    const auto name = text.substr(begin, at - begin);
+    if (name.empty()) fail(begin, "the name of a layer is missing");
+    const auto w =
+        std::find_if(words_.begin(), words_.end(), [&](const auto& x) { return x.first == name; });
+    if (w == words_.end()) {
+      std::string known;
+      for (auto& x : words_) known += (known.empty() ? "" : ", ") + x.first;
+      fail(begin, "there is no layer '" + std::string(name) + "'; there are " + known);
+    }
+    arguments args;
+    auto args_at = begin;
+    if (at < text.size() && text[at] == '(') {
+      args_at = at + 1;
+      const auto close = text.find(')', args_at);
+      if (close == text.npos) fail(at, "this parenthesis is not closed");
+      args = split(text.substr(args_at, close - args_at));
+      at = close + 1;
+    }
+    any_stack one;
+    try {
+      one = w->second(args);
+    } catch (const std::invalid_argument& e) {
+      fail(args_at, e.what());
+    }
+    try {
+      s = s.on_top(one);
+    } catch (const std::invalid_argument& e) {
+      fail(begin, e.what());
+    }
+    if (at == text.size()) return s;
+    if (text[at] != '/') fail(at, "a '/' or the end is expected here");
+    ++at;
+  }
+}
+
+any_stack parse_stack(std::string_view text) { return stack_words().parse(text); }
+
+} // namespace creche

@@ -1,0 +1,97 @@
+// check_layer.hpp: one call holds any layer, a user's too, to the contract of layers.
+//
+//   const auto report = check_layer(
+//       [] { return below_script("a\nbc\n\n", "half"); },
+//       lines(line_end::lf),
+//       [] { return above_script({"x", "yz"}).receives({"a", "bc", ""}).sends("x\nyz\n"); });
+//   CHECK_MESSAGE(report.passed(), report.text());
+//
+// The layer stands between a transport in memory, and again a lockstep one, and a layer that plays
+// the application. It is fed the bytes in every split; with holds above it taken and released at
+// every step; with a peer that takes its bytes one by one; with the end of the stream, a reset, a
+// cancel, a failure of the layer below or above after every byte; with bytes left over; with an
+// application that closes at every step; and with a peer that never stops. What fails is made
+// smaller until nothing can be left out, and printed with the seed that repeats it.
+//
+// The contract, of every run:
+//  - what comes out is the same however the bytes were cut, and in the same order; of a run that
+//    was broken off, the beginning of it
+//  - established is told once, not before the layer below is; nothing else is told before it
+//  - the end of the stream is told once, after the last byte, and nothing after it; or the layer
+//    ends the stack as truncated or refused
+//  - what is written below is the same however slowly it is taken; a finish or close comes after
+//    it, and after a finish what the peer sends still comes out
+//  - while nobody above takes anything, a bounded number of bytes is taken from below
+//  - the stack ends when its transport does, or is cancelled; nothing is left of it
+// Runs of its own on the virtual clock: call it from a plain test case, not from a task.
+#pragma once
+
+#include "actors/testing/memory.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace creche::testing {
+
+/// What the peer sends: whole messages, of which the layer makes something, then the beginning of
+/// one that never ends.
+class below_script {
+public:
+  explicit below_script(std::string all, std::string rest = {})
+      : messages(std::move(all)), left_over(std::move(rest)) {}
+  std::string messages, left_over;
+};
+
+/// What the application does, and what has to come of it.
+class above_script {
+public:
+  explicit above_script(std::vector<std::string> w = {}) : writes(std::move(w)) {}
+  /// What it must receive for the peer's messages. Of octets the sum counts.
+  above_script&& receives(std::vector<std::string> r) && {
+    return received = std::move(r), std::move(*this);
+  }
+  /// What the peer must get for its writes, beside what the layer answers to the peer.
+  above_script&& sends(std::string s) && { return sent = std::move(s), std::move(*this); }
+
+  std::vector<std::string> writes, received;
+  std::string sent;
+};
+
+struct check_options {
+  std::uint64_t seed = 0; ///< of the order of turns; 0: drawn, or CRECHE_SEED of the environment
+  /// The peer's messages may be sent again and again: then the layer's appetite is measured.
+  bool repeats = true;
+  /// Bytes that may be taken from a peer while nobody above takes anything.
+  std::size_t most_taken = 400 * 1024;
+};
+
+class check_report {
+public:
+  bool passed() const noexcept { return failures.empty(); }
+  /// Every failure with the script that shows it, and how to repeat it.
+  std::string text() const;
+
+  std::string layer;
+  std::uint64_t seed = 0;
+  std::size_t scripts = 0; ///< so many were played
+  std::vector<std::string> failures;
+};
+
+namespace detail {
+check_report check(const any_stack& layer, const below_script& below, const above_script& above,
+                   const check_options& o);
+} // namespace detail
+
+/// `make_below()` gives a below_script, `make_above()` an above_script. Any one layer, or several,
+/// with octets below and octets or frames above.
+template <class Below, class L, class Above>
+check_report check_layer(const Below& make_below, const L& layer, const Above& make_above,
+                         const check_options& o = {}) {
+  static_assert(std::is_same_v<typename L::speaks_below, octets>,
+                "check_layer: the layer speaks octets below; put a framer under one that does not");
+  return detail::check(layer, make_below(), make_above(), o);
+}
+
+} // namespace creche::testing

@@ -1,0 +1,25 @@
+// netstring.hpp: frames with their length before them in decimal: "5:hello," (D. J. Bernstein,
+// 1997).
+//
+// Exactly one form of every length is accepted: no sign, no space, no leading zero.
+// Pure; any thread, one at a time.
+#pragma once
+
+#include "protocols/framing/step.hpp"
+
+namespace creche::framing {
+
+class netstring : public detail::framer_base {
+public:
+  explicit netstring(const framing::limits& l = {}) : framer_base(l) {}
+
+  step next(bytes in);
+  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
+  std::size_t most_unused() const noexcept { return limits_.frame + most_digits + 1; }
+  errc wrap(bytes frame, envelope& e) const noexcept;
+
+private:
+  static constexpr std::size_t most_digits = 10; // of limits::most
+};
+
+} // namespace creche::framing

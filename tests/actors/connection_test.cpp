@@ -1,0 +1,394 @@
+// A task and the top of its stack: frames both ways, under flow control, to every kind of end.
+#include "actors/connection.hpp"
+
+#include "actors/internal/layer_actor.hpp"
+#include "actors/testing/memory.hpp"
+#include "runtime/run.hpp"
+#include "runtime/scope.hpp"
+#include "runtime/testing/doctest.hpp"
+#include "runtime/this_task.hpp"
+#include "sockets.hpp"
+
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace creche;
+using namespace creche::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+auto settled() { return sleep_for(1ns); }
+
+task<std::string> all_of(connection& c) {
+  std::string s;
+  while (auto f = co_await c.frames().next()) (s += f->view()) += '|';
+  co_return s;
+}
+
+/// What next() throws, as text; "" if it does not.
+task<std::string> loss_of(connection& c) {
+  try {
+    while (co_await c.frames().next()) {
+    }
+  } catch (const connection_lost& e) {
+    co_return e.what();
+  }
+  co_return "";
+}
+
+} // namespace
+
+CRECHE_TEST("P24: a task reads frames and sends frames") {
+  memory_wire w;
+  const auto s = w.transport() / lines(line_end::crlf);
+  auto c = co_await open(n, s);
+  w.feed("a\r\n\r\nbc\r");
+  auto f = co_await c.frames().next();
+  CHECK(f->view() == "a");
+  f = co_await c.frames().next();
+  CHECK(f->view() == "");
+  w.feed("\n");
+  f = co_await c.frames().next();
+  CHECK(f->view() == "bc");
+  co_await c.send("x");
+  co_await c.send("");
+  co_await settled();
+  CHECK(w.got() == "x\r\n\r\n");
+  w.eof();
+  f = co_await c.frames().next();
+  CHECK_FALSE(f.has_value());
+  co_await c.send("after the peer's end"); // eof is not a close
+  c.close();
+  const auto end = co_await c.ended();
+  CHECK(end.how == ended_by::clean);
+  CHECK(w.got() == "x\r\n\r\nafter the peer's end\r\n");
+}
+
+CRECHE_TEST("P24: every framer carries frames of every size between two stacks") {
+  static constexpr std::size_t sizes[] = {0, 1, 1000, 1025, 65'000, 65'536, 70'000, 999'999};
+  const std::vector<stack_of<octets, frames>> framers{lines(line_end::lf, 1'000'000),
+                                                      lines(line_end::crlf, 1'000'000),
+                                                      netstring(),
+                                                      length_prefix(4),
+                                                      length_prefix(8, byte_order::little),
+                                                      delimiter("--")};
+  for (auto& f : framers)
+    for (const bool lockstep : {false, true}) {
+      const auto ends = lockstep ? lockstep_pair() : memory_pair();
+      auto a_task = n.start([&]() -> task<> {
+        auto a = co_await open(n, ends.a / f);
+        for (const auto size : sizes) co_await a.send(std::string(size, char('a' + size % 26)));
+        a.close();
+        co_await a.ended();
+      });
+      auto b = co_await open(n, ends.b / f);
+      for (const auto size : sizes) {
+        auto frame = co_await b.frames().next();
+        REQUIRE(frame.has_value());
+        const bool same = frame->view() == std::string(size, char('a' + size % 26));
+        CHECK(same);
+      }
+      auto end = co_await b.frames().next();
+      CHECK_FALSE(end.has_value());
+      co_await a_task.wait();
+    }
+}
+
+CRECHE_TEST(
+    "L3: while the task does not read, the peer is held, also one that sends empty frames") {
+  for (std::string block : {std::string(1000, 'x') + "\n", std::string(500, '\n') + "x\n"}) {
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / lines(line_end::lf));
+    for (int i = 0; i < 2000; ++i) w.feed(block);
+    co_await settled();
+    CHECK(w.given() < 400'000);
+    w.eof();
+    const auto all = co_await all_of(c);
+    std::size_t bytes = 0;
+    for (int i = 0; i < 2000; ++i) bytes += block.size();
+    CHECK(all.size() == bytes); // each frame and its mark
+  }
+}
+
+CRECHE_TEST("L3: while the peer takes nothing, the task that sends waits") {
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / netstring());
+  std::size_t sent = 0;
+  auto user = n.start([&]() -> task<> {
+    for (; sent < 2000; ++sent) co_await c.send(std::string(1000, 'x'));
+  });
+  co_await settled();
+  CHECK(sent < 300);
+  for (int i = 0; i < 100; ++i) {
+    w.take(50'000);
+    co_await settled();
+  }
+  co_await user.wait();
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(w.got().size() == 2000 * 1006);
+}
+
+CRECHE_TEST("P22: bad input is refused, after the good frames before it, and says by whom") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / lines(line_end::crlf, 5));
+  w.feed("ab\r\n123456\r\n");
+  auto f = co_await c.frames().next();
+  REQUIRE(f.has_value());
+  CHECK(f->view() == "ab");
+  const auto lost = co_await loss_of(c);
+  CHECK(lost.find("refused by lines after 0.0 s: the frame is larger than the limit") !=
+        std::string::npos);
+  const auto end = co_await c.ended();
+  CHECK(end.why == framing::errc::frame_too_large);
+  CHECK(w.closed());
+}
+
+CRECHE_TEST("P22: every way to end is told apart") {
+  struct row {
+    const char* name;
+    void (*does)(memory_wire&);
+    ended_by how;
+    const char* layer;
+  };
+  const row rows[] = {
+      {"reset", [](memory_wire& w) { w.reset(); }, ended_by::reset, "memory"},
+      {"truncated",
+       [](memory_wire& w) {
+         w.feed("half");
+         w.eof();
+       },
+       ended_by::truncated, "lines"},
+      {"refused", [](memory_wire& w) { w.feed("\r"), w.feed("x"); }, ended_by::refused, "lines"},
+  };
+  for (auto& r : rows) {
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / lines(line_end::crlf));
+    r.does(w);
+    const auto lost = co_await loss_of(c);
+    CHECK_MESSAGE(lost.find(std::string(to_text(r.how)) + " by " + r.layer) != std::string::npos,
+                  lost);
+    const auto end = co_await c.ended();
+    CHECK(end.how == r.how);
+    CHECK(end.layer == r.layer);
+    // said again, and to who sends
+    const auto twice = co_await loss_of(c);
+    CHECK(twice == lost);
+    bool threw = false;
+    try {
+      co_await c.send("x");
+    } catch (const connection_lost&) {
+      threw = true;
+    }
+    CHECK(threw);
+    CHECK(c.stack().result()->kind == how::completed); // nobody's failure
+  }
+}
+
+CRECHE_TEST(
+    "L2: after finish the peer knows our end, what it sends still comes, and no more is sent") {
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / lines(line_end::lf));
+  co_await c.send("last");
+  c.finish();
+  c.finish();
+  co_await settled();
+  CHECK_FALSE(w.finished()); // behind what was written
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(w.got() == "last\n");
+  CHECK(w.finished());
+  CHECK_FALSE(w.closed());
+  w.feed("answer\n");
+  auto f = co_await c.frames().next();
+  CHECK(f->view() == "answer");
+  bool threw = false;
+  try {
+    co_await c.send("too late");
+  } catch (const std::logic_error&) {
+    threw = true;
+  }
+  CHECK(threw);
+  w.eof();
+  f = co_await c.frames().next();
+  CHECK_FALSE(f.has_value());
+  c.close();
+  const auto end = co_await c.ended();
+  CHECK(end.how == ended_by::clean);
+  CHECK(w.got() == "last\n");
+}
+
+CRECHE_TEST("T5: a frame that cannot be sent is the failure of the stack") {
+  memory_wire w;
+  std::string why;
+  auto body = [&](nursery& inner) -> task<> {
+    auto c = co_await open(inner, w.transport() / lines(line_end::lf));
+    co_await c.send("two\nlines");
+    co_await c.frames().next();
+  };
+  try {
+    co_await with_nursery(body);
+  } catch (const failure_group& g) {
+    why = g.to_text();
+  }
+  CHECK_MESSAGE(why.find("lines: cannot send this frame: what is to be sent contains the end of a "
+                         "frame") != std::string::npos,
+                why);
+}
+
+CRECHE_TEST("T2: a cancelled next has taken nothing, a cancelled send has sent nothing") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / lines(line_end::lf));
+  auto ask = [&](cancel_scope&) -> task<> { co_await c.frames().next(); };
+  auto none = co_await move_on_after(1s, ask);
+  CHECK_FALSE(bool(none));
+  w.feed("a\n");
+  auto f = co_await c.frames().next();
+  CHECK(f->view() == "a");
+  w.take(0);
+  while (true) {
+    auto fill = [&](cancel_scope&) -> task<> { co_await c.send(std::string(1000, 'x')); };
+    auto sent = co_await move_on_after(1s, fill);
+    if (!sent) break;
+  }
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(w.got().size() % 1001 == 0);
+}
+
+CRECHE_TEST("T1: a stack ends with its nursery, and its task is told") {
+  memory_wire w;
+  auto body = [&](nursery& inner) -> task<> {
+    auto c = co_await open(inner, w.transport() / lines(line_end::lf));
+    inner.cancel();
+    co_await c.frames().next();
+  };
+  co_await with_nursery(body);
+  CHECK(w.over());
+  CHECK(w.aborted());
+}
+
+CRECHE_TEST("T1: an open that is cancelled before the stack was established leaves nothing") {
+  memory_wire w;
+  w.connect_later();
+  const auto s = w.transport() / lines(line_end::lf);
+  auto body = [&](cancel_scope&) -> task<> { auto c = co_await open(n, s); };
+  auto done = co_await move_on_after(1s, body);
+  CHECK_FALSE(bool(done));
+  co_await settled();
+  CHECK(w.over());
+  CHECK(n.live() == 0);
+}
+
+CRECHE_TEST("P11: a stack that ends before it is established is the opener's failure alone") {
+  memory_wire w;
+  w.connect_later();
+  const auto s = w.transport() / lines(line_end::lf);
+  w.reset();
+  auto kill = n.start([&]() -> task<> {
+    co_await settled();
+    w.fail();
+  });
+  std::string what;
+  try {
+    auto c = co_await open(n, s);
+  } catch (const std::exception& e) {
+    what = e.what();
+  }
+  CHECK(what == "the transport failed");
+  CHECK_THROWS_AS(parse_stack("lines(lf)/tcp(127.0.0.1:1)"), std::invalid_argument);
+  bool refused = false;
+  const any_stack no_transport = parse_stack("lines(lf)");
+  try {
+    auto c = co_await open(n, no_transport);
+  } catch (const std::invalid_argument&) {
+    refused = true;
+  }
+  CHECK(refused);
+}
+
+CRECHE_TEST("P11: a handle that dies closes its stack, and what comes is dropped") {
+  memory_wire w;
+  child stack;
+  {
+    auto c = co_await open(n, w.transport() / lines(line_end::lf));
+    stack = c.stack();
+    co_await c.send("bye");
+    for (int i = 0; i < 1000; ++i) w.feed(std::string(999, 'x') + "\n");
+  }
+  co_await stack.wait();
+  CHECK(w.got() == "bye\n");
+  CHECK(w.closed());
+}
+
+TEST_CASE("P11: the same over a socket: tcp connects, speaks, and ends") {
+  const int port_fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof a;
+  REQUIRE(::bind(port_fd, reinterpret_cast<sockaddr*>(&a), size) == 0);
+  REQUIRE(::listen(port_fd, 1) == 0);
+  ::getsockname(port_fd, reinterpret_cast<sockaddr*>(&a), &size);
+  const auto address = "127.0.0.1:" + std::to_string(ntohs(a.sin_port));
+  std::string heard;
+  std::thread peer([&] {
+    client c(::accept(port_fd, nullptr, nullptr));
+    c.send("hello\r\nwor");
+    heard = c.until("\r\n");
+    c.send("ld\r\n");
+    c.finish();
+    heard += c.rest();
+  });
+  std::string seen;
+  const auto r = run({.loops = 1, .signals = run_options::signals_are::none, .log = false},
+                     [&](nursery& n) -> task<> {
+                       const auto s = parse_stack("tcp(" + address + ")/lines(crlf)");
+                       auto c = co_await open(n, s);
+                       auto f = co_await c.frames().next();
+                       seen += f->view();
+                       co_await c.send("one");
+                       while (auto next = co_await c.frames().next()) (seen += ' ') += next->view();
+                       co_await c.send("two");
+                       c.finish();
+                       c.close();
+                       const auto end = co_await c.ended();
+                       CHECK(end.how == ended_by::clean);
+                     });
+  peer.join();
+  ::close(port_fd);
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(seen == "hello world");
+  CHECK(heard == "one\r\ntwo\r\n");
+}
+
+TEST_CASE("P17: a connection that is refused says to whom") {
+  // a port that was ours a moment ago
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof a;
+  REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&a), size) == 0);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
+  const auto address = "127.0.0.1:" + std::to_string(ntohs(a.sin_port));
+  std::string what;
+  const auto r = run({.loops = 1, .signals = run_options::signals_are::none, .log = false},
+                     [&](nursery& n) -> task<> {
+                       const auto s = tcp(address) / lines(line_end::lf);
+                       try {
+                         auto c = co_await open(n, s);
+                       } catch (const std::system_error& e) {
+                         CHECK(e.code() == std::errc::connection_refused);
+                         what = e.what();
+                       }
+                     });
+  ::close(fd);
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(what == "connect to " + address + ": Connection refused");
+}

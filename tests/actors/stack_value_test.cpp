@@ -1,0 +1,145 @@
+// A stack as a value: what it prints, what parses, and where a text is wrong.
+#include "actors/connection.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace creche;
+
+namespace {
+
+struct shout : layer {
+  const char* name() const noexcept override { return "shout"; }
+};
+
+std::string again(const std::string& text) { return parse_stack(text).to_text(); }
+
+/// "column: sentence" of a text that does not parse.
+std::string wrong(const std::string& text) {
+  try {
+    parse_stack(text);
+  } catch (const stack_text_error& e) {
+    const std::string what = e.what();
+    const auto start = "column " + std::to_string(e.column()) + " of '" + text + "': ";
+    REQUIRE(what.starts_with(start));
+    return std::to_string(e.column()) + ": " + what.substr(start.size());
+  }
+  return "parses";
+}
+
+} // namespace
+
+TEST_CASE("P11: a stack prints as the value was written") {
+  const auto s = tcp("127.0.0.1:80") / layered_as<shout>("shout") / lines(line_end::crlf);
+  CHECK(s.to_text() == "tcp(127.0.0.1:80)/shout/lines(crlf)");
+  CHECK(s.layers() == 3);
+  CHECK(s.below() == speech::nothing);
+  CHECK(s.above() == speech::frames);
+  static_assert(std::is_same_v<decltype(s)::speaks_below, no_speech>);
+  static_assert(std::is_same_v<decltype(s)::speaks_above, frames>);
+  CHECK((tcp("[::1]:80") / layered<shout>()).to_text() == "tcp([::1]:80)/?");
+}
+
+TEST_CASE("P11: a part of a stack is a value too, and they are copied, not changed") {
+  const auto upper = layered_as<shout>("shout") / netstring();
+  const auto a = tcp("127.0.0.1:1") / upper, b = tcp("127.0.0.1:2") / upper;
+  CHECK(a.to_text() == "tcp(127.0.0.1:1)/shout/netstring");
+  CHECK(b.to_text() == "tcp(127.0.0.1:2)/shout/netstring");
+  CHECK(upper.to_text() == "shout/netstring");
+}
+
+TEST_CASE("P11: every layer's text parses and prints the same") {
+  for (std::string text :
+       {"tcp(127.0.0.1:80)/lines(crlf)", "tcp([::1]:8080)", "lines(lf)", "lines(either,100)",
+        "netstring", "netstring(65536)", "length_prefix(4)", "length_prefix(2,little)",
+        "length_prefix(8,little,1000)", "length_prefix(1,100)", "delimiter(0d0a)",
+        "delimiter(00,17)", "fixed(188)"})
+    CHECK(again(text) == text);
+  CHECK(again("length_prefix(4,big)") == "length_prefix(4)");
+  CHECK(again("lines(lf,8192)") == "lines(lf)");
+  CHECK_THROWS_AS(again("netstring()"), stack_text_error); // one empty argument is no limit
+}
+
+TEST_CASE("P11: values print what their texts say") {
+  CHECK(length_prefix(2, byte_order::little, 9).to_text() == again("length_prefix(2,little,9)"));
+  CHECK(delimiter("\r\n").to_text() == again("delimiter(0d0a)"));
+  CHECK(fixed(7).to_text() == again("fixed(7)"));
+  CHECK(lines(line_end::lf, 77).to_text() == again("lines(lf,77)"));
+}
+
+TEST_CASE("P11: an error in a text points at its column, with a sentence") {
+  CHECK(wrong("") == "1: the name of a layer is missing");
+  CHECK(wrong("tcp(127.0.0.1:80)/") == "19: the name of a layer is missing");
+  CHECK(wrong("/lines(lf)") == "1: the name of a layer is missing");
+  CHECK(wrong("tcp(127.0.0.1:80)/linse(lf)")
+            .starts_with("19: there is no layer 'linse'; there "
+                         "are tcp, lines, "));
+  CHECK(wrong("tcp(127.0.0.1:80") == "4: this parenthesis is not closed");
+  CHECK(wrong("lines(lf)x") == "10: a '/' or the end is expected here");
+  CHECK(wrong("lines(lf) /fixed(1)") == "10: a '/' or the end is expected here");
+  CHECK(wrong("tcp(localhost:80)").starts_with("5: 'localhost:80': the address is not numeric"));
+  CHECK(wrong("tcp").starts_with("1: tcp needs an address"));
+  CHECK(wrong("lines").starts_with("1: lines needs lf, crlf or either"));
+  CHECK(wrong("lines(cr)").starts_with("7: lines needs lf, crlf or either"));
+  CHECK(wrong("lines(lf,x)") == "7: 'x' is no limit in bytes");
+  CHECK(wrong("lines(lf,0)") == "7: framing: the limit of a frame is 1 byte to 1 GiB");
+  CHECK(wrong("lines(lf,99999999999999999999)").ends_with("is no limit in bytes"));
+  CHECK(wrong("length_prefix(3)") == "15: length_prefix: the width is 1, 2, 4 or 8 bytes");
+  CHECK(wrong("length_prefix(4,large)") == "15: 'large' is no limit in bytes");
+  CHECK(wrong("delimiter(0)").starts_with("11: a byte has two hexadecimal digits"));
+  CHECK(wrong("delimiter(0g)").starts_with("11: a byte has two hexadecimal digits"));
+  CHECK(wrong("delimiter()") == "11: delimiter: the end of a frame has 1 to 64 bytes");
+  CHECK(wrong("fixed(-1)") == "7: '-1' is no size in bytes");
+  CHECK(wrong("TCP(127.0.0.1:80)") == "1: the name of a layer is missing");
+}
+
+TEST_CASE("P11: layers in the wrong order are refused in a text as well") {
+  CHECK(wrong("lines(lf)/netstring") ==
+        "11: netstring speaks octets below, but lines(lf) speaks frames above");
+  CHECK(wrong("lines(lf)/tcp(127.0.0.1:80)") ==
+        "11: tcp(127.0.0.1:80) speaks nothing below, but lines(lf) speaks frames above");
+}
+
+TEST_CASE("P11: users bring words of their own") {
+  stack_words words;
+  words.add("shout", [](const std::vector<std::string>& args) -> any_stack {
+    if (!args.empty()) throw std::invalid_argument("shout has no arguments");
+    return layered_as<shout>("shout");
+  });
+  CHECK(words.parse("tcp(127.0.0.1:80)/shout/lines(lf)").to_text() ==
+        "tcp(127.0.0.1:80)/shout/lines(lf)");
+  CHECK_THROWS_WITH_AS(words.parse("shout(1)"), "column 7 of 'shout(1)': shout has no arguments",
+                       stack_text_error);
+  const auto none = [](const std::vector<std::string>&) { return any_stack(); };
+  CHECK_THROWS_AS(words.add("tcp", none), std::invalid_argument);
+  CHECK_THROWS_AS(words.add("Tcp", none), std::invalid_argument);
+  CHECK_THROWS_AS(words.add("", none), std::invalid_argument);
+}
+
+// Whatever a text is, it parses to something that prints as a text that parses to the same, or is
+// refused at a column that exists.
+TEST_CASE("P11: any text parses and prints, or is refused at a column of it") {
+  const std::string good = "tcp(127.0.0.1:80)/lines(crlf,100)/x";
+  const std::string letters = "tcplinesfixed0123456789()/,:._-";
+  std::uint64_t seed = 7;
+  const auto draw = [&](std::size_t n) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return std::size_t(seed >> 33) % n;
+  };
+  int parsed = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    auto text = good.substr(0, draw(good.size()));
+    for (auto k = draw(3); k > 0 && !text.empty(); --k)
+      text[draw(text.size())] = letters[draw(letters.size())];
+    try {
+      const auto printed = parse_stack(text).to_text();
+      CHECK(again(printed) == printed);
+      ++parsed;
+    } catch (const stack_text_error& e) {
+      CHECK(e.column() >= 1);
+      CHECK(e.column() <= text.size() + 1);
+    }
+  }
+  CHECK(parsed > 100);
+}
