@@ -35,7 +35,7 @@ enum class receipt : std::uint8_t {
   cancelled,       ///< It was stopped.
   completed_first, ///< It had its result before the stop could take effect, or failed.
   refused,      ///< What it waited for could not be stopped: it ended by itself, then it stopped.
-  abandoned,    ///< It was given up, and lives on without an owner: for threads, which are yet to come.
+  abandoned,    ///< It was given up, and lives on without an owner. For threads, which are to come.
   already_done, ///< It had ended before the cancel came.
 };
 

@@ -76,9 +76,9 @@ template <class... T>
 }
 
 /// What when_any gives. A loser that completed before the cancel could stop it has its value here
-/// as well. A when_any that is stopped from outside gives nothing, also if a branch has completed in
-/// the same moment (as a nursery of Trio's): a branch that takes what must not be lost puts it where
-/// it outlives the when_any.
+/// as well. A when_any that is stopped from outside gives nothing, also if a branch has completed
+/// in the same moment (as a nursery of Trio's): a branch that takes what must not be lost puts it
+/// where it outlives the when_any.
 template <class... T> struct any_of {
   std::size_t first = 0; ///< who completed first
   std::tuple<std::optional<detail::value_or_nothing<T>>...> values;
