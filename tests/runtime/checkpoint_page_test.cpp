@@ -117,9 +117,10 @@ TEST_CASE("T2: the table of checkpoints says of every function what it is") {
     co_await yes("shared_event::wait", [&] { return se.wait(); });
     channel<int> ch(8);
     shared_channel<int> sch(8);
-    co_await yes("channel::send", [&] { return ch.send(1); });
+    co_await yes("channel::send", [&, item = 1]() mutable { return ch.send(std::move(item)); });
     co_await yes("channel::receive", [&] { return ch.receive(); });
-    co_await yes("shared_channel::send", [&] { return sch.send(1); });
+    co_await yes("shared_channel::send",
+                 [&, item = 1]() mutable { return sch.send(std::move(item)); });
     co_await yes("shared_channel::receive", [&] { return sch.receive(); });
     unbounded_mailbox<int> box;
     co_await yes("unbounded_mailbox::get_all", [&]() -> task<> {
