@@ -4,8 +4,6 @@
 #include "actors/internal/user_layer.hpp"
 #include "actors/listener.hpp"
 
-#include <arpa/inet.h>
-
 namespace creche {
 
 std::string_view to_text(speech s) noexcept {
@@ -54,21 +52,9 @@ public:
   tcp_part(const endpoint& e, const tcp_timeouts& t)
       : layer_part("tcp(" + e.to_text() + ")", speech::nothing, speech::octets),
         limits_{t.write_stall, t.linger} {
+    target_.address = internal::socket_address(e);
     target_.text = e.to_text();
     target_.within = t.connecting;
-    if (e.address.find(':') != std::string::npos) {
-      auto& a = reinterpret_cast<sockaddr_in6&>(target_.address);
-      a.sin6_family = AF_INET6;
-      a.sin6_port = htons(e.port);
-      ::inet_pton(AF_INET6, e.address.c_str(), &a.sin6_addr);
-      target_.size = sizeof a;
-    } else {
-      auto& a = reinterpret_cast<sockaddr_in&>(target_.address);
-      a.sin_family = AF_INET;
-      a.sin_port = htons(e.port);
-      ::inet_pton(AF_INET, e.address.c_str(), &a.sin_addr);
-      target_.size = sizeof a;
-    }
   }
   void add_to(internal::stack_actor& s) const override {
     s.add_layer<internal::tcp_layer>("tcp", nullptr, target_, limits_);

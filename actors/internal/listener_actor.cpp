@@ -1,13 +1,12 @@
 #include "actors/internal/listener_actor.hpp"
 
 #include "actors/internal/http1_layer.hpp"
+#include "actors/internal/socket_address.hpp"
 #include "runtime/internal/ready_slot.hpp"
 #include "runtime/internal/runtime_system.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -149,33 +148,16 @@ void listener_actor::on_start() {
 
 void listener_actor::listen() {
   const auto text = plan_.at.to_text();
-  const bool six = plan_.at.address.find(':') != std::string::npos;
-  sockaddr_storage a{};
-  socklen_t size;
-  if (six) {
-    auto& s = reinterpret_cast<sockaddr_in6&>(a);
-    s.sin6_family = AF_INET6;
-    s.sin6_port = htons(plan_.at.port);
-    ::inet_pton(AF_INET6, plan_.at.address.c_str(), &s.sin6_addr);
-    size = sizeof s;
-  } else {
-    auto& s = reinterpret_cast<sockaddr_in&>(a);
-    s.sin_family = AF_INET;
-    s.sin_port = htons(plan_.at.port);
-    ::inet_pton(AF_INET, plan_.at.address.c_str(), &s.sin_addr);
-    size = sizeof s;
-  }
-  const int fd = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  socket_address a(plan_.at);
+  const int fd = ::socket(a.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) fail(errno, "socket");
   port_.emplace(home_.io().get_executor(), fd); // closes it
   const int one = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&a), size) != 0) fail(errno, "listen at " + text);
+  if (::bind(fd, a.get(), a.size) != 0) fail(errno, "listen at " + text);
   if (::listen(fd, plan_.options.backlog) != 0) fail(errno, "listen at " + text);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
-  // a port that the system chose stays ours over restarts
-  plan_.at.port = ntohs(six ? reinterpret_cast<sockaddr_in6&>(a).sin6_port
-                            : reinterpret_cast<sockaddr_in&>(a).sin_port);
+  ::getsockname(fd, a.get(), &a.size);
+  plan_.at.port = a.port(); // one that the system chose stays ours over restarts
   where_ = plan_.at.to_text();
 }
 

@@ -67,11 +67,10 @@ void tcp_layer::adopt() {
 }
 
 void tcp_layer::connect() {
-  fd_ = ::socket(target_->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  fd_ = ::socket(target_->address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_failed(errno);
   adopt();
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&target_->address), target_->size) == 0)
-    return connected();
+  if (::connect(fd_, target_->address.get(), target_->address.size) == 0) return connected();
   if (errno != EINPROGRESS) return connect_failed(errno);
   connecting_ = true;
   arm(want::write);

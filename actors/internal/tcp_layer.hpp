@@ -7,10 +7,10 @@
 // is seen.
 #pragma once
 
+#include "actors/internal/socket_address.hpp"
 #include "actors/internal/stack_actor.hpp"
 
 #include <asio/ip/tcp.hpp>
-#include <sys/socket.h>
 
 #include <string>
 
@@ -23,8 +23,7 @@ struct tcp_limits {
 
 /// Whom to connect to. Outlives the layer.
 struct tcp_target {
-  sockaddr_storage address{};
-  socklen_t size = 0;
+  socket_address address;
   std::string text;
   clock_duration within = std::chrono::seconds(10);
 };

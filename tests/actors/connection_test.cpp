@@ -2,6 +2,7 @@
 #include "actors/connection.hpp"
 
 #include "actors/internal/layer_actor.hpp"
+#include "actors/internal/socket_address.hpp"
 #include "actors/testing/memory.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
@@ -326,19 +327,30 @@ CRECHE_TEST("P11: a handle that dies closes its stack, and what comes is dropped
   CHECK(w.closed());
 }
 
+namespace {
+
+// A port of 127.0.0.1 that is ours.
+struct bound_port {
+  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string address;
+  bound_port() {
+    internal::socket_address a(endpoint::parse("127.0.0.1:0"));
+    REQUIRE(::bind(fd, a.get(), a.size) == 0);
+    REQUIRE(::getsockname(fd, a.get(), &a.size) == 0);
+    address = "127.0.0.1:" + std::to_string(a.port());
+  }
+  bound_port(const bound_port&) = delete;
+  ~bound_port() { ::close(fd); }
+};
+
+} // namespace
+
 TEST_CASE("P11: the same over a socket: tcp connects, speaks, and ends") {
-  const int port_fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof a;
-  REQUIRE(::bind(port_fd, reinterpret_cast<sockaddr*>(&a), size) == 0);
-  REQUIRE(::listen(port_fd, 1) == 0);
-  ::getsockname(port_fd, reinterpret_cast<sockaddr*>(&a), &size);
-  const auto address = "127.0.0.1:" + std::to_string(ntohs(a.sin_port));
+  const bound_port port;
+  REQUIRE(::listen(port.fd, 1) == 0);
   std::string heard;
   std::thread peer([&] {
-    client c(::accept(port_fd, nullptr, nullptr));
+    client c(::accept(port.fd, nullptr, nullptr));
     c.send("hello\r\nwor");
     heard = c.until("\r\n");
     c.send("ld\r\n");
@@ -348,7 +360,7 @@ TEST_CASE("P11: the same over a socket: tcp connects, speaks, and ends") {
   std::string seen;
   const auto r = run({.loops = 1, .signals = run_options::signals_are::none, .log = false},
                      [&](nursery& n) -> task<> {
-                       const auto s = parse_stack("tcp(" + address + ")/lines(crlf)");
+                       const auto s = parse_stack("tcp(" + port.address + ")/lines(crlf)");
                        auto c = co_await open(n, s);
                        auto f = co_await c.frames().next();
                        seen += f->view();
@@ -361,26 +373,17 @@ TEST_CASE("P11: the same over a socket: tcp connects, speaks, and ends") {
                        CHECK(end.how == ended_by::clean);
                      });
   peer.join();
-  ::close(port_fd);
   CHECK(r.how() == run_result::kind::completed);
   CHECK(seen == "hello world");
   CHECK(heard == "one\r\ntwo\r\n");
 }
 
 TEST_CASE("P17: a connection that is refused says to whom") {
-  // a port that was ours a moment ago
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof a;
-  REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&a), size) == 0);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
-  const auto address = "127.0.0.1:" + std::to_string(ntohs(a.sin_port));
+  const bound_port port; // nobody listens
   std::string what;
   const auto r = run({.loops = 1, .signals = run_options::signals_are::none, .log = false},
                      [&](nursery& n) -> task<> {
-                       const auto s = tcp(address) / lines(line_end::lf);
+                       const auto s = tcp(port.address) / lines(line_end::lf);
                        try {
                          auto c = co_await open(n, s);
                        } catch (const std::system_error& e) {
@@ -388,7 +391,6 @@ TEST_CASE("P17: a connection that is refused says to whom") {
                          what = e.what();
                        }
                      });
-  ::close(fd);
   CHECK(r.how() == run_result::kind::completed);
-  CHECK(what == "connect to " + address + ": Connection refused");
+  CHECK(what == "connect to " + port.address + ": Connection refused");
 }
