@@ -7,19 +7,17 @@
 #include "runtime/internal/runtime_system.hpp"
 #include "runtime/run.hpp"
 #include "runtime/this_task.hpp"
+#include "tests/bench/stopwatch.hpp"
 
 #include <caf/send.hpp>
-#include <time.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string_view>
 
 namespace {
 
 using namespace creche;
+using namespace bench;
 using namespace std::chrono_literals;
 namespace in = creche::internal;
 
@@ -28,32 +26,6 @@ constexpr int message_hops = 1'000'000;
 constexpr int far_hops = 30'000;
 constexpr int lives = 1'000'000;
 constexpr int in_flight = 1000;
-
-class stopwatch {
-public:
-  void print(const char* what, double count) const {
-    std::printf("{\"what\": \"%s\", \"ns\": %.1f, \"cpu_ns\": %.1f, \"count\": %.0f}\n", what,
-                (now(CLOCK_MONOTONIC) - ns_) / count,
-                (now(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns_) / count, count);
-    std::fflush(stdout);
-  }
-
-private:
-  static double now(clockid_t id) noexcept {
-    timespec t{};
-    clock_gettime(id, &t);
-    return double(t.tv_sec) * 1e9 + double(t.tv_nsec);
-  }
-  double ns_ = now(CLOCK_MONOTONIC);
-  double cpu_ns_ = now(CLOCK_PROCESS_CPUTIME_ID);
-};
-
-double resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  double all = 0, resident = 0;
-  statm >> all >> resident;
-  return resident * double(sysconf(_SC_PAGESIZE));
-}
 
 // One of four in a ring; passes a token on until it is used up.
 class hopper final : public in::resident {
@@ -89,7 +61,7 @@ void ring(const char* what, in::loop& a, in::loop& b, int hops, bool letters) {
   else
     caf::anon_send(h[0]->handle(), hops);
   done.wait(false);
-  watch.print(what, hops);
+  print(what, watch.read(), hops);
   for (auto* x : h)
     caf::anon_send(x->handle(), caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
 }
@@ -119,7 +91,7 @@ task<> spawn_and_end(nursery&) {
           while (n.live()) co_await checkpoint();
       }
     });
-    if (round) watch.print("spawn_end_task", lives);
+    if (round) print("spawn_end_task", watch.read(), lives);
   }
 }
 
@@ -133,13 +105,12 @@ struct cancel_all {
     auto body = [&](nursery& n) -> task<> {
       for (int i = 0; i < count; ++i) n.start(sleeper, i);
       co_await sleep_for(1ns); // a turn after all of theirs: they sleep
-      std::printf("{\"what\": \"bytes_sleeping_task\", \"bytes\": %.1f, \"count\": %d}\n",
-                  (resident_bytes() - before) / count, count);
+      print_bytes("bytes_sleeping_task", resident_bytes() - before, count);
       watch.emplace();
       n.cancel();
     };
     co_await with_nursery(body);
-    watch->print("cancel_all_sleeping_tasks", count);
+    print("cancel_all_sleeping_tasks", watch->read(), count);
   }
 };
 

@@ -6,9 +6,7 @@
 // measured by its child: from the moment before it fails to its first statement when it runs again.
 #include "runtime/run.hpp"
 #include "runtime/this_task.hpp"
-
-#include <time.h>
-#include <unistd.h>
+#include "tests/bench/stopwatch.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -20,36 +18,10 @@
 namespace {
 
 using namespace creche;
+using namespace bench;
 using namespace std::chrono_literals;
 
 constexpr int crashes = 400;
-
-double cpu_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return double(t.tv_sec) * 1e9 + double(t.tv_nsec);
-}
-
-double resident_bytes() {
-  long total = 0, resident = 0;
-  if (auto* f = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(f, "%ld %ld", &total, &resident) != 2) resident = 0;
-    std::fclose(f);
-  }
-  return double(resident) * double(sysconf(_SC_PAGESIZE));
-}
-
-struct stopwatch {
-  time_point began = system_clock().now();
-  double cpu = cpu_ns();
-
-  void print(const char* what, int count) const {
-    const auto ns = double((system_clock().now() - began).count());
-    std::printf("{\"what\": \"%s\", \"ns\": %.1f, \"cpu_ns\": %.1f, \"count\": %d}\n", what,
-                ns / count, (cpu_ns() - cpu) / count, count);
-    std::fflush(stdout);
-  }
-};
 
 task<> restarts() {
   std::vector<double> took;
@@ -83,14 +55,13 @@ task<> children(int count) {
     for (int i = 0; i < count; ++i)
       n.start(child_spec("worker", wait_for_ever).restart(restart::permanent));
     co_await sleep_for(clock_duration(1)); // all of them wait
-    start.print("start_supervised", count);
-    std::printf("{\"what\": \"bytes_supervised\", \"bytes\": %.1f, \"count\": %d}\n",
-                (resident_bytes() - before) / count, count);
+    print("start_supervised", start.read(), count);
+    print_bytes("bytes_supervised", resident_bytes() - before, count);
     stop = stopwatch();
     n.remote().stop();
   };
   co_await with_nursery(body);
-  stop.print("stop_supervised", count);
+  print("stop_supervised", stop.read(), count);
 }
 
 } // namespace

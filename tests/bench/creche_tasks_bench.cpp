@@ -8,8 +8,7 @@
 #include "runtime/scope.hpp"
 #include "runtime/shared_channel.hpp"
 #include "runtime/this_task.hpp"
-
-#include <time.h>
+#include "tests/bench/stopwatch.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,22 +24,16 @@ constexpr int rounds = 5;
 
 task<> sleep_for_ever() { co_await sleep_for(no_limit); }
 
-double cpu_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return double(t.tv_sec) * 1e9 + double(t.tv_nsec);
-}
-
 /// Runs `round` once to warm the pools and five times for the record.
 template <class F> task<> measure(const char* what, int count, F round) {
   std::array<double, rounds> ns, cpu;
   co_await round();
   for (int i = 0; i < rounds; ++i) {
-    const auto start = system_clock().now();
-    const auto cpu_start = cpu_ns();
+    const bench::stopwatch watch;
     co_await round();
-    ns[i] = double((system_clock().now() - start).count()) / count;
-    cpu[i] = (cpu_ns() - cpu_start) / count;
+    const auto took = watch.read();
+    ns[i] = took.ns / count;
+    cpu[i] = took.cpu_ns / count;
   }
   std::sort(ns.begin(), ns.end());
   std::sort(cpu.begin(), cpu.end());

@@ -5,19 +5,18 @@
 // Prints one JSON line for each measurement, {"what", "ns", "cpu_ns" or "bytes",
 // "count"}, of one hop or one actor; cpu_ns is of all threads. CAF as it comes, but for the number
 // of its workers.
+#include "tests/bench/stopwatch.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
-#include <time.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,6 +24,7 @@
 
 namespace {
 
+using namespace bench;
 using namespace std::chrono_literals;
 using stop_atom = caf::atom_constant<caf::atom("stop")>;
 
@@ -32,43 +32,6 @@ constexpr int hops = 1'000'000;
 constexpr int lives = 300'000;
 constexpr int in_flight = 1000;
 constexpr int ring_size = 4;
-
-/// Time since it was made: by the clock, and by the processors (all threads).
-class stopwatch {
-public:
-  struct reading {
-    double ns, cpu_ns;
-  };
-  reading read() const noexcept { return {now(CLOCK_MONOTONIC) - ns_, now(cpu_clock) - cpu_ns_}; }
-
-private:
-  static constexpr clockid_t cpu_clock = CLOCK_PROCESS_CPUTIME_ID;
-  static double now(clockid_t id) noexcept {
-    timespec t{};
-    clock_gettime(id, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-  }
-  double ns_ = now(CLOCK_MONOTONIC);
-  double cpu_ns_ = now(cpu_clock);
-};
-
-double resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  double all = 0, resident = 0;
-  statm >> all >> resident;
-  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
-void print(const std::string& what, stopwatch::reading took, int count) {
-  std::printf("{\"what\": \"%s\", \"ns\": %.1f, \"cpu_ns\": %.1f, \"count\": %d}\n", what.c_str(),
-              took.ns / count, took.cpu_ns / count, count);
-  std::fflush(stdout);
-}
-
-void print_bytes(const char* what, double bytes, int count) {
-  std::printf("{\"what\": \"%s\", \"bytes\": %.1f, \"count\": %d}\n", what, bytes / count, count);
-  std::fflush(stdout);
-}
 
 class caf_with {
 public:
