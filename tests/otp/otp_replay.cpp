@@ -58,7 +58,7 @@ class stage {
 public:
   explicit stage(script& s) : script_(s) {}
 
-  /// Plays all lines; gives what was different.
+  /// Plays all lines; prints what was different.
   task<> play() {
     try {
       auto options = otp::supervisor("supervisor", script_.strategy);
