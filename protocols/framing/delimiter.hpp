@@ -17,7 +17,6 @@ public:
   explicit delimiter(std::string_view end, const framing::limits& l = {});
 
   step next(bytes in);
-  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
   std::size_t most_unused() const noexcept { return limits_.frame + end_.size() - 1; }
   errc wrap(bytes frame, envelope& e) const noexcept;
   std::string_view end() const noexcept { return end_; }

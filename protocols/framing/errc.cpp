@@ -1,19 +1,8 @@
 #include "protocols/framing/errc.hpp"
 
-#include <string>
+#include "protocols/error_category.hpp"
 
 namespace creche::framing {
-
-namespace {
-class category_type final : public std::error_category {
-public:
-  const char* name() const noexcept override { return "framing"; }
-
-  std::string message(int value) const override {
-    return std::string{text(static_cast<errc>(value))};
-  }
-};
-} // namespace
 
 std::string_view text(errc e) noexcept {
   switch (e) {
@@ -32,7 +21,7 @@ std::string_view text(errc e) noexcept {
 }
 
 const std::error_category& category() noexcept {
-  static const category_type instance;
+  static const detail::error_category<errc> instance("framing");
   return instance;
 }
 

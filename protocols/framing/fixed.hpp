@@ -11,7 +11,6 @@ public:
   explicit fixed(std::size_t size) : framer_base({.frame = size}) {}
 
   step next(bytes in);
-  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
   std::size_t most_unused() const noexcept { return limits_.frame - 1; }
   errc wrap(bytes frame, envelope& e) const noexcept;
   std::size_t size() const noexcept { return limits_.frame; }

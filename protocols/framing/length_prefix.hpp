@@ -18,7 +18,6 @@ public:
                          const framing::limits& l = {});
 
   step next(bytes in);
-  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
   std::size_t most_unused() const noexcept { return limits_.frame + width_ - 1; }
   errc wrap(bytes frame, envelope& e) const noexcept;
   unsigned width() const noexcept { return width_; }

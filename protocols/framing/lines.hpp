@@ -27,7 +27,7 @@ public:
   std::uint64_t raw_left() const noexcept { return raw_; }
 
   errc at_eof(std::size_t unused) const noexcept {
-    return unused || raw_ ? errc::truncated : errc::none;
+    return raw_ ? errc::truncated : framer_base::at_eof(unused);
   }
   std::size_t most_unused() const noexcept { return limits_.frame + 1; }
   errc wrap(bytes line, envelope& e) const noexcept;

@@ -14,7 +14,6 @@ public:
   explicit netstring(const framing::limits& l = {}) : framer_base(l) {}
 
   step next(bytes in);
-  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
   std::size_t most_unused() const noexcept { return limits_.frame + most_digits + 1; }
   errc wrap(bytes frame, envelope& e) const noexcept;
 

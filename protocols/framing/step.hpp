@@ -69,10 +69,11 @@ namespace detail {
 /// Throws std::invalid_argument unless 1 <= frame <= limits::most.
 limits checked(const limits& l);
 
-/// What all framers share: how they fail, and how empty frames are counted.
+/// What framers share: how they fail, how empty frames are counted, and how a stream may end.
 class framer_base {
 public:
   errc error() const noexcept { return error_; }
+  errc at_eof(std::size_t unused) const noexcept { return unused ? errc::truncated : errc::none; }
   const framing::limits& limits() const noexcept { return limits_; }
 
 protected:

@@ -1,19 +1,8 @@
 #include "protocols/http1/errc.hpp"
 
-#include <string>
+#include "protocols/error_category.hpp"
 
 namespace creche::http1 {
-
-namespace {
-class category_type final : public std::error_category {
-public:
-  const char* name() const noexcept override { return "http1"; }
-
-  std::string message(int value) const override {
-    return std::string{text(static_cast<errc>(value))};
-  }
-};
-} // namespace
 
 std::string_view text(errc e) noexcept {
   switch (e) {
@@ -82,7 +71,7 @@ int status_of(errc e) noexcept {
 }
 
 const std::error_category& category() noexcept {
-  static const category_type instance;
+  static const detail::error_category<errc> instance("http1");
   return instance;
 }
 
