@@ -69,11 +69,8 @@ const letter_kind caf_child::over_kind{"over", lane::control,
 
 namespace detail {
 
-void count_caf(caf::execution_unit& home, caf_fate f, std::uint64_t n) noexcept {
-  using internal::fate;
-  static constexpr fate as[] = {fate::sent, fate::handled, fate::failed, fate::unhandled,
-                                fate::undelivered};
-  static_cast<internal::loop&>(home).count(as[std::size_t(f)], n);
+void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n) noexcept {
+  static_cast<internal::loop&>(home).count(f, n);
 }
 
 task<> caf_plan::body(ready_slot*) { throw std::logic_error("a CAF actor has no body"); }

@@ -7,6 +7,7 @@
 // itself is freed where its last caf::actor dies; its behaviours are gone when its child ends.
 #pragma once
 
+#include "runtime/ledger.hpp"
 #include "runtime/nursery.hpp"
 #include "runtime/receive.hpp"
 
@@ -32,8 +33,7 @@ struct leash {
 };
 
 /// For the ledger: what became of messages to an actor whose home is that loop. Any thread.
-enum class caf_fate : std::uint8_t { sent, handled, failed, unhandled, undelivered };
-void count_caf(caf::execution_unit& home, caf_fate f, std::uint64_t n = 1) noexcept;
+void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n = 1) noexcept;
 
 } // namespace detail
 
@@ -45,12 +45,12 @@ public:
       : Base(cfg, std::forward<A>(args)...), home_(cfg.host), leash_(l) {
     // CAF's own handlers print; here a failure goes to the nursery
     this->set_default_handler([this](caf::scheduled_actor* self, caf::message_view& came) {
-      fate_ = detail::caf_fate::unhandled;
+      fate_ = internal::fate::unhandled;
       return caf::drop(self, came);
     });
     this->set_down_handler([](caf::down_msg&) {});
     this->set_exception_handler([this](std::exception_ptr& e) -> caf::error {
-      fate_ = detail::caf_fate::failed;
+      fate_ = internal::fate::failed;
       if (leash_.error) *leash_.error = e;
       return caf::sec::runtime_error;
     });
@@ -62,7 +62,7 @@ public:
     if (type == caf::make_type_token<caf::exit_msg>() ||
         type == caf::make_type_token<caf::down_msg>())
       e->mid = e->mid.with_high_priority();
-    detail::count_caf(*home_, detail::caf_fate::sent);
+    detail::count_caf(*home_, internal::fate::sent);
     // scheduled_actor's own, which does not tell what became of it
     const auto mid = e->mid;
     const auto asker = e->sender;
@@ -72,7 +72,7 @@ public:
       home_->exec_later(this);
       break;
     case caf::intrusive::inbox_result::queue_closed:
-      detail::count_caf(*home_, detail::caf_fate::undelivered);
+      detail::count_caf(*home_, internal::fate::undelivered);
       if (mid.is_request())
         caf::detail::sync_request_bouncer{caf::make_error(caf::sec::request_receiver_down)}(asker,
                                                                                             mid);
@@ -121,7 +121,7 @@ public:
       caf::detail::sync_request_bouncer bounce{why};
       std::uint64_t lost = 0;
       while (auto n = this->mailbox_.queue().new_round(1000, bounce).consumed_items) lost += n;
-      if (lost) detail::count_caf(*home_, detail::caf_fate::undelivered, lost);
+      if (lost) detail::count_caf(*home_, internal::fate::undelivered, lost);
     }
     if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     this->unregister_from_system();
@@ -133,7 +133,7 @@ private:
   template <class Queue> bool take_one(Queue& q) {
     q.inc_deficit(1);
     while (auto e = q.next()) {
-      fate_ = detail::caf_fate::handled;
+      fate_ = internal::fate::handled;
       if (this->reactivate(*e) != caf::scheduled_actor::activation_result::skipped) {
         detail::count_caf(*home_, fate_);
         q.flush_cache();
@@ -146,7 +146,7 @@ private:
 
   caf::execution_unit* home_;
   detail::leash leash_;
-  detail::caf_fate fate_ = detail::caf_fate::handled; // of the message in hand
+  internal::fate fate_ = internal::fate::handled; // of the message in hand
 };
 
 namespace detail {

@@ -6,6 +6,7 @@
 // it is sent, and again when its receiver takes it or it is given up.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -27,6 +28,14 @@ struct ledger {
   bool balances() const noexcept { return in_flight() == 0; }
   std::string to_text() const;
 };
+
+namespace internal {
+
+/// What becomes of a letter: the names of the ledger's counts.
+enum class fate : std::uint8_t { sent, handled, failed, unhandled, shed, undelivered };
+inline constexpr std::size_t fates = 6;
+
+} // namespace internal
 
 /// The ledger of the system whose loop this thread runs. While loops run their counts are read one
 /// by one, so what is in flight may be a little off. Throws std::logic_error on other threads.

@@ -156,10 +156,15 @@ std::size_t child_actor::turn(std::size_t budget) {
   }
 }
 
+bool child_actor::has_room_for_mail(std::uint32_t limit) noexcept {
+  if (mail_.fetch_add(1, std::memory_order_relaxed) < limit) return true;
+  mail_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
 send_result child_actor::offer_mail(detail::mail& m, std::uint32_t limit) noexcept {
   m.kind = &mail_kind;
-  if (mail_.fetch_add(1, std::memory_order_relaxed) >= limit) {
-    mail_.fetch_sub(1, std::memory_order_relaxed);
+  if (!has_room_for_mail(limit)) {
     home_.count(fate::sent);
     home_.count(fate::shed);
     return send_result::shed;

@@ -152,6 +152,9 @@ protected:
   /// A message came. The default: it is not understood. Home thread; takes it over.
   virtual void on_mail(detail::mail& m);
 
+  /// If so, one more is in the mailbox, or on its way there. Any thread.
+  bool has_room_for_mail(std::uint32_t limit) noexcept;
+
   std::atomic<std::uint32_t> mail_{0}; // sent to this incarnation, and not received
   bool killed_ = false;
   std::source_location failed_at_;

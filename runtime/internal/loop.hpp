@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/clock.hpp"
+#include "runtime/ledger.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/wheel.hpp"
 
@@ -71,10 +72,6 @@ public:
 private:
   std::atomic<bool> held_{false};
 };
-
-/// What becomes of a letter; see ledger.hpp.
-enum class fate : std::uint8_t { sent, handled, failed, unhandled, shed, undelivered };
-inline constexpr std::size_t fates = 6;
 
 class loop final : public caf::execution_unit {
 public:

@@ -154,12 +154,9 @@ void task_actor::on_caf(caf::mailbox_element& e) {
       e.content().type_token() == caf::make_type_token<caf::down_msg>())
     return child_actor::on_caf(e);
   auto* m = p->of_caf(&e);
-  if (mail_.load(std::memory_order_relaxed) >= p->mailbox) {
-    home_.recount(fate::shed);
-    return m->type->drop(*m, send_result::shed);
-  }
-  mail_.fetch_add(1, std::memory_order_relaxed);
-  on_mail(*m);
+  if (has_room_for_mail(p->mailbox)) return on_mail(*m);
+  home_.recount(fate::shed);
+  m->type->drop(*m, send_result::shed);
 }
 
 detail::mail* task_actor::last_mail() const noexcept {
