@@ -1,6 +1,7 @@
 #include "actors/connection.hpp"
 
 #include "actors/internal/top_layer.hpp"
+#include "runtime/crossing.hpp"
 
 namespace creche {
 
@@ -102,12 +103,7 @@ void connection::abort() noexcept {
 task<close_record> connection::ended() const {
   auto* s = in_.state_;
   s->hold(); // the handle may die meanwhile
-  struct release {
-    internal::top_state* s;
-    explicit release(internal::top_state* x) noexcept : s(x) {}
-    release(const release&) = delete;
-    ~release() { s->drop(); }
-  } kept(s);
+  const detail::crossing_ptr<internal::top_state> kept(s);
   const auto stack = s->stack;
   co_await stack.wait();
   co_return s->last_record();

@@ -4,5 +4,8 @@ option(CRECHE_PCH "Precompiled headers (a faster dev build; hides missing includ
 option(CRECHE_TOOLS "Build the creche program" ${PROJECT_IS_TOP_LEVEL})
 option(CRECHE_PLAIN_ONLY "Build only the tests that never enter CAF (for ThreadSanitizer)" OFF)
 option(CRECHE_FUZZ "Build libFuzzer targets (clang); without it they replay their corpus" OFF)
+if(CRECHE_PLAIN_ONLY OR CRECHE_FUZZ) # what these build includes too little of it
+  set(CRECHE_PCH OFF)
+endif()
 option(CRECHE_SELF_CHECKS "Register the checks of the tree itself: layers, header weight, package"
   ${PROJECT_IS_TOP_LEVEL})
