@@ -9,8 +9,13 @@ import subprocess
 from statistics import median
 
 RUN_SECONDS = 600
-WORDS = {"hop": ["hop", "spawn"], "cancel": ["cancel"], "supervision": ["restart", "children"]}
-SUPERVISED = 100_000
+# For each kind: creche's program, the words that it and the others know, who is beside it, and how
+# many waiting tasks or children there are.
+KINDS = {
+    "hop": ("creche_hop_bench", ["hop", "spawn"], "creche,raw_caf,erlang", 1_000_000),
+    "cancel": ("creche_hop_bench", ["cancel"], "creche,raw_caf,erlang", 1_000_000),
+    "supervision": ("creche_supervision_bench", ["restart", "children"], "creche,erlang", 100_000),
+}
 
 # What is measured, in which unit, at most how many of what. A limit beside another program is a
 # factor; one beside none is a number.
@@ -31,21 +36,18 @@ GOALS = {
 }
 
 
-def options(parser):
+def options(parser, kind):
+    _, _, beside, count = KINDS[kind]
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--count", type=int, default=1_000_000,
-                        help="waiting tasks or processes (cancel); CAF's actors a fifth of it")
-    parser.add_argument("--only", default="creche,raw_caf,erlang", help="which, by commas")
+    parser.add_argument("--count", type=int, default=count,
+                        help="waiting tasks, processes or children; CAF's actors a fifth of it")
+    parser.add_argument("--only", default=beside, help="which, by commas")
 
 
 def commands(args, root):
     escript = shutil.which("escript")
     binaries = args.build / "tests" / "bench"
-    if args.kind == "supervision":
-        if "raw_caf" in args.only:
-            args.only = args.only.replace(",raw_caf", "")
-        args.count = min(args.count, SUPERVISED)
-    ours = "creche_supervision_bench" if args.kind == "supervision" else "creche_hop_bench"
+    ours, words, beside, _ = KINDS[args.kind]
     known = {
         "creche": [str(binaries / ours), "--count", str(args.count)],
         "raw_caf": [str(binaries / "raw_caf_bench"), "--count", str(args.count // 5)],
@@ -54,8 +56,8 @@ def commands(args, root):
     }
     chosen = {}
     for name in args.only.split(","):
-        if name not in known:
-            raise RuntimeError(f"no program is called {name}: {', '.join(known)}")
+        if name not in beside.split(","):
+            raise RuntimeError(f"no program is called {name}: {beside}")
         program = known[name][0]
         if program is None:
             raise RuntimeError("escript is not installed: apt install erlang-base")
@@ -64,7 +66,7 @@ def commands(args, root):
                 f"{program} is not built: cmake --preset release && cmake --build "
                 f"--preset release --target {program.rsplit('/', 1)[1]}"
             )
-        chosen[name] = known[name] + WORDS[args.kind]
+        chosen[name] = known[name] + words
     return chosen
 
 
