@@ -47,6 +47,18 @@ void child::cancel(std::string_view reason, std::source_location where) const no
   });
 }
 
+void child::stop() const noexcept {
+  auto* r = record_;
+  if (!r || r->state.load(std::memory_order_acquire) == internal::child_state::ended) return;
+  if (r->nursery_home->at_home()) {
+    if (r->nursery) r->nursery->stop_child(*r);
+    return;
+  }
+  r->gate->post(*r->nursery_home, [keep = *this] {
+    if (auto* c = keep.record_; c->nursery) c->nursery->stop_child(*c);
+  });
+}
+
 task<receipt> child::cancel_and_wait(std::string reason, std::source_location where) const {
   const child self(*this);
   const bool late = self.ended();
@@ -57,6 +69,7 @@ task<receipt> child::cancel_and_wait(std::string reason, std::source_location wh
     end = self.result();
   } while (!end);
   if (late) co_return receipt::already_done;
+  if (self.record_->abandoned) co_return receipt::abandoned;
   if (end->kind != how::cancelled) co_return receipt::completed_first;
   co_return self.record_->refused ? receipt::refused : receipt::cancelled;
 }
@@ -79,6 +92,10 @@ send_result child::send_mail(detail::mail& m) const noexcept {
   return send_result::undelivered;
 }
 
+bool child::returns_mail() const noexcept {
+  return record_ && record_->plan && record_->plan->on_restart == restart_mail::return_to_sender;
+}
+
 detail::wait_op child::wait() const& noexcept {
   if (!record_) return {nullptr, "", nullptr, nullptr};
   record_->hold();
@@ -87,6 +104,21 @@ detail::wait_op child::wait() const& noexcept {
 }
 
 namespace detail {
+
+mail_sender::mail_sender() noexcept {
+  auto* t = internal::task_actor::current();
+  task_ = t ? t->record() : nullptr;
+  if (task_) task_->hold();
+}
+mail_sender::~mail_sender() {
+  if (task_) task_->drop();
+}
+void mail_sender::send(mail& m) noexcept {
+  if (task_)
+    task_->send(m);
+  else
+    m.type->drop(m, send_result::undelivered);
+}
 
 void fail_empty_spec() { throw std::logic_error("child_spec: it was used up by start()"); }
 
@@ -103,9 +135,8 @@ struct ready_note {
 
 } // namespace
 
-void* ready_storage(ready_slot* s) noexcept {
-  return s && s->open.exchange(false) ? s->storage : nullptr;
-}
+bool ready_once(ready_slot* s) noexcept { return s && s->open.exchange(false); }
+void* ready_storage(ready_slot* s) noexcept { return s->storage; }
 void ready_done(ready_slot* s) noexcept {
   internal::tell<ready_note, internal::lane::control>(static_cast<internal::resident&>(*s->nursery),
                                                       s->record);
@@ -123,8 +154,22 @@ void ready_slot::close(internal::child_record& r, bool or_stop) {
   if (auto* w = std::exchange(waiter, nullptr)) w->run_.ready(*w, or_stop);
   ready_drop(this); // the record's
 }
-void ready_slot::answered(internal::child_record& r) { close(r, false); }
-void ready_slot::failed(internal::child_record& r, how h) {
+ready_slot* ready_slot::make(internal::nursery_actor& n, internal::child_record& r) {
+  auto* s = new ready_slot;
+  s->nursery = &n;
+  s->record = &r;
+  return s;
+}
+void ready_slot::answered(internal::child_record& r) {
+  auto& n = *nursery;
+  close(r, false);
+  n.child_ready(r);
+}
+bool ready_slot::failed(internal::child_record& r, how h) {
+  if (!waiter) {
+    close(r, false);
+    return false;
+  }
   auto* why = r.past && r.past->last_failure ? &*r.past->last_failure : nullptr;
   error = why && why->exception()
               ? why->exception()
@@ -132,6 +177,7 @@ void ready_slot::failed(internal::child_record& r, how h) {
                                                           r.path() + " " + std::string(to_text(h)) +
                                                               " before it was ready"));
   close(r, h != how::failed); // a failure beside a stop wins
+  return true;
 }
 
 start_awaiter_base::~start_awaiter_base() { ready_drop(slot_); }

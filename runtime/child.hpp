@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 namespace creche {
 
@@ -39,15 +40,23 @@ enum class placement : std::uint8_t {
   any_loop, ///< On the loop with the fewest actors: it must own all that it uses.
 };
 
+/// What becomes of messages that wait for a task when it is restarted, or are sent while it waits
+/// for that. The one that it had received when it failed is gone in any case.
+enum class restart_mail : std::uint8_t {
+  drop,             ///< They are dropped, and counted as undelivered.
+  keep,             ///< The next incarnation finds them, in their order.
+  return_to_sender, ///< Dropped, and who sent one from a task receives `returned<M>`.
+};
+
 namespace detail {
 
 class request_base;
 class start_awaiter_base;
 
-// What a child that is started with start_ready answers through: made by the starter, shared with
-// the child, filled once.
+// What a child that takes a ready<R> answers through: shared with the child, filled once.
 struct ready_slot;
-void* ready_storage(ready_slot*) noexcept; // null when nobody waits or it was used already
+bool ready_once(ready_slot*) noexcept;     // false when it was used already
+void* ready_storage(ready_slot*) noexcept; // null when nobody waits
 void ready_done(ready_slot*) noexcept;
 void ready_hold(ready_slot*) noexcept;
 void ready_drop(ready_slot*) noexcept;
@@ -65,15 +74,16 @@ protected:
 
 } // namespace detail
 
-/// Handed to a child as its first argument: called once, with what its starter waits for. Further
-/// calls, and calls that nobody waits for, do nothing. The child's loop only.
+/// Handed to a child as its first argument: called once in an incarnation, when it is ready, with
+/// what its starter waits for, if anybody does. Until then it is shown as starting, `ready_within`
+/// runs, and siblings that are `.after` it wait. Further calls do nothing. The child's loop only.
 template <class R> class ready : detail::ready_base {
 public:
   void operator()(R value) const {
-    if (void* at = detail::ready_storage(slot_)) {
+    if (!detail::ready_once(slot_)) return;
+    if (void* at = detail::ready_storage(slot_))
       new (at) std::optional<R>(std::in_place, std::move(value));
-      detail::ready_done(slot_);
-    }
+    detail::ready_done(slot_);
   }
 
 private:
@@ -83,7 +93,7 @@ private:
 template <> class ready<void> : detail::ready_base {
 public:
   void operator()() const {
-    if (detail::ready_storage(slot_)) detail::ready_done(slot_);
+    if (detail::ready_once(slot_)) detail::ready_done(slot_);
   }
 
 private:
@@ -109,7 +119,9 @@ public:
   placement where = placement::here;
   internal::loop* home = nullptr; // of the incarnations; set at the start
   bool wants_ready = false;
+  restart_mail on_restart = restart_mail::drop;
   std::uint32_t mailbox = default_mailbox; // messages
+  std::vector<std::string> after;          // names of siblings
 
   /// What a task makes of a message of CAF's; null: nothing. See caf.hpp.
   mail* (*of_caf)(void* element) = nullptr;
@@ -188,6 +200,28 @@ public:
   child_spec&& stop_within(clock_duration d) && {
     return made().rules.stop_within = d, std::move(*this);
   }
+  /// How long it may take from its cancel to its end; then it is killed: its shields and clean-ups
+  /// hold no longer, and it ends as killed, which is a failure. For ever, if nothing is said.
+  child_spec&& cancel_within(clock_duration d) && {
+    return made().rules.cancel_within = d, std::move(*this);
+  }
+  /// How long each incarnation may take to call its ready<R>; then it is cancelled and has failed,
+  /// as errc::timed_out. Siblings do not wait for it. More than 0; only for a child that takes a
+  /// ready<R>. For ever, if nothing is said.
+  child_spec&& ready_within(clock_duration d) && {
+    return made().rules.ready_within = d, std::move(*this);
+  }
+  /// It needs these siblings (systemd's After= and Requires=): it is launched when they are ready,
+  /// restarted with them, and stopped before them. If one ends for good, other than by completing,
+  /// it is stopped for good, too. Names of children that live, or of the same start_all.
+  template <class... Names> child_spec&& after(const Names&... names) && {
+    return (made().after.emplace_back(names), ...), std::move(*this);
+  }
+  /// Its restarts are a matter of this domain, in place of its backoff and its nursery's budget.
+  /// The domain must outlive the child.
+  child_spec&& domain(failure_domain& d) && { return made().rules.domain = &d, std::move(*this); }
+  /// What becomes of its messages when it is restarted.
+  child_spec&& on_restart(restart_mail m) && { return made().on_restart = m, std::move(*this); }
   /// Its failure is counted and shown, and ends nothing.
   child_spec&& ignore_failure() && { return made().rules.ignore_failure = true, std::move(*this); }
   /// Its end, by itself and for good, stops the nursery, as its auto_shutdown says. Not for
@@ -246,10 +280,14 @@ public:
 
   /// Puts a message into its mailbox, for its task to receive<M>(). Never waits, never throws but
   /// for memory or M's own reasons. Messages of one sender arrive in order. What waits when the
-  /// task ends, or restarts, is dropped and counted. Not a checkpoint.
+  /// task ends is dropped and counted; when it restarts, see restart_mail. Not a checkpoint.
   template <class M> send_result send(M&& message) const {
     using type = std::decay_t<M>;
     static_assert(alignof(type) <= 16, "a message is kept in the pool, aligned to 16");
+    if constexpr (!detail::is_returned<type>) {
+      if (returns_mail())
+        return send_mail(*new detail::mail_with_sender<type>(std::forward<M>(message)));
+    }
     return send_mail(*new detail::mail_of<type>(std::forward<M>(message)));
   }
 
@@ -257,7 +295,10 @@ public:
   /// first reason is what its result tells, later ones are causes of it.
   void cancel(std::string_view reason = {},
               std::source_location where = std::source_location::current()) const noexcept;
-  /// The same, and waits for the end; says what came of it. Of a handle with a name. Checkpoint; if
+  /// Asks its nursery to end it in good order: who needs it goes first, and it may take what its
+  /// spec says, before it is cancelled. Idempotent. Any thread; not a checkpoint.
+  void stop() const noexcept;
+  /// Cancels, and waits for the end; says what came of it. Of a handle with a name. Checkpoint; if
   /// it is stopped while it waits, the cancel stands.
   [[nodiscard]] task<receipt>
   cancel_and_wait(std::string reason = {},
@@ -277,6 +318,7 @@ private:
   friend class detail::request_base;
   explicit child(internal::child_record* r) noexcept : record_(r) {} // takes over one reference
   send_result send_mail(detail::mail& m) const noexcept;             // takes it over
+  bool returns_mail() const noexcept;
   internal::child_record* record_ = nullptr;
 };
 

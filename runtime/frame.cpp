@@ -8,6 +8,7 @@ void boundary::enter(task_run& r) noexcept {
   run = &r;
   outer = r.current_;
   up = r.inner_;
+  killed |= up && up->killed;
   pending = cancelled || pending_outside();
   r.inner_ = this;
   r.look();
@@ -26,6 +27,12 @@ void boundary::cancel() noexcept {
   run->look_at_all();
 }
 
+void boundary::kill() noexcept {
+  if (std::exchange(killed, true)) return;
+  cancelled = true;
+  if (run) run->look_at_all();
+}
+
 void boundary::set_shield(bool on) noexcept {
   if (shield == on) return;
   shield = on;
@@ -37,12 +44,16 @@ void boundary::set_shield(bool on) noexcept {
 void task_run::look_at_all() noexcept {
   boundary* open = inner_; // nothing hides the boundaries from here outwards
   for (auto* b = inner_; b; b = b->up) {
+    if (b->killed && !(b->up && b->up->killed)) { // no shield inside it counts
+      for (auto* inside = inner_; inside != b; inside = inside->up) inside->killed = true;
+      open = inner_;
+    }
     b->pending = b->cancelled;
     if (b->cancelled) {
       for (auto* inside = open; inside != b; inside = inside->up) inside->pending = true;
       open = b;
     }
-    if (b->shield) open = b->up;
+    if (b->shields()) open = b->up;
   }
   look();
   if (pending_ && leaf_) must_stop_ = true; // what sleeps now is stopped (Trio)
@@ -55,14 +66,14 @@ time_point task_run::effective_deadline() const noexcept {
   for (auto* b = inner_; b; b = b->up) {
     if (b->cancelled) return time_point::min();
     first = std::min(first, b->deadline());
-    if (b->shield) break;
+    if (b->shields()) break;
   }
   return first;
 }
 
 bool task_run::shielded() const noexcept {
   for (auto* b = inner_; b; b = b->up)
-    if (b->shield) return true;
+    if (b->shields()) return true;
   return false;
 }
 
@@ -127,7 +138,7 @@ void task_run::look_at_wait(bool mail) {
   const bool again = std::exchange(again_, false);
   if (std::exchange(must_stop_, false) || pending_) {
     if (const auto a = leaf_->abort(); a != aborted::succeeded) { // it ends by itself
-      for (auto* b = inner_; a == aborted::refused && b; b = b->shield ? nullptr : b->up)
+      for (auto* b = inner_; a == aborted::refused && b; b = b->shields() ? nullptr : b->up)
         b->refused |= b->cancelled;
       return;
     }

@@ -46,6 +46,7 @@ struct boundary {
   bool intercepts = false; // has work to do before a stop may pass further out
   bool refused = false;    // after the cancel, a leaf inside could not be stopped
   bool pending = false;    // it or something further out is cancelled, no shield in between
+  bool killed = false;     // it or something further out is killed: shields do not help
 
   boundary() = default;
   boundary(const boundary&) = delete;
@@ -66,8 +67,11 @@ struct boundary {
   void leave() noexcept;
   /// Idempotent, level-triggered. Home thread.
   void cancel() noexcept;
+  /// The same, and no shield inside holds any more.
+  void kill() noexcept;
+  bool shields() const noexcept { return shield && !killed; }
   /// Something further out is cancelled, and no shield stands between.
-  bool pending_outside() const noexcept { return !shield && up && up->pending; }
+  bool pending_outside() const noexcept { return !shields() && up && up->pending; }
   void set_shield(bool on) noexcept;
 
 protected:

@@ -6,8 +6,10 @@
 
 #include "runtime/child.hpp"
 
+#include <array>
 #include <optional>
 #include <source_location>
+#include <span>
 #include <utility>
 
 namespace creche {
@@ -24,6 +26,7 @@ struct nursery_options {
   creche::budget budget{};
   creche::strategy strategy = strategy::one_for_one;
   creche::auto_shutdown auto_shutdown = auto_shutdown::any;
+  stop_limits limits{}; ///< Of its stop, however it comes; its children's own hold besides.
 };
 static_assert(std::is_trivially_copyable_v<nursery_options>);
 
@@ -77,6 +80,8 @@ struct nursery_statistics {
   std::size_t live = 0; ///< children that have not ended, waiting ones included
   std::uint64_t started = 0, restarted = 0, failed = 0, ignored = 0, refused = 0;
   std::uint64_t completed = 0, cancelled = 0;
+  std::uint64_t killed = 0;    ///< children that a cancel did not end in time
+  std::uint64_t abandoned = 0; ///< and a kill did not, either
 };
 
 class nursery {
@@ -96,8 +101,23 @@ public:
     call c(std::forward<F>(f), std::forward<A>(args)...);
     return start_call(detail::call_ops_of<call>, &c);
   }
-  /// Starts a child as described.
+  /// Starts a child as described. Throws std::invalid_argument, with a sentence, if no child can be
+  /// made of that, and nursery_closed as above.
   child start(child_spec spec);
+  /// Starts several that may be `.after` each other, in an order that suits that, and returns them
+  /// as they were given: `auto [db, web] = n.start_all(..., ...)`. Throws before it starts any:
+  /// std::invalid_argument also for names that nobody has, or two have, and for a cycle, with its
+  /// path.
+  template <class... Specs>
+    requires(std::is_same_v<Specs, child_spec> && ...)
+  std::array<child, sizeof...(Specs)> start_all(Specs... specs) {
+    child_spec all[] = {std::move(specs)...};
+    std::array<child, sizeof...(Specs)> started;
+    start_all(std::span(all), std::span(started));
+    return started;
+  }
+  /// The same, for a number that is known at run time. REQUIRES: as many places as specs.
+  void start_all(std::span<child_spec> specs, std::span<child> started);
 
   /// Starts a child and waits until it calls its ready<R>: `{value, child}`. Its failure before
   /// that is thrown here, and then it is neither restarted nor anybody else's failure. Checkpoint.
@@ -124,6 +144,8 @@ public:
               std::source_location where = std::source_location::current()) noexcept;
   /// The orderly stop: the body, then the children, newest first, each after the one before.
   void stop() noexcept;
+  /// What a cancel does not end, as shields hold, or clean-ups take too long.
+  void kill() noexcept;
 
   class handle;
   /// For others, on any loop or thread; stays valid after the nursery's end.
@@ -155,7 +177,8 @@ public:
   ~handle();
 
   /// Has the nursery start a child, on its own loop; comes back at once. If the nursery is closed
-  /// or gone by then, the child has ended as cancelled: "nursery closed". The callable and its
+  /// or gone by then, the child has ended as cancelled: "nursery closed"; if whom it is `.after` is
+  /// not there, as failed, which is reported and ends nothing. The callable and its
   /// arguments are moved to that loop and die there, or here if the whole system is gone.
   child start(child_spec spec) const;
   template <class F, class... A>

@@ -1,40 +1,27 @@
 #include "runtime/nursery_state.hpp"
 
+#include "runtime/internal/nursery_command.hpp"
+
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace creche {
 
 using order = nursery_state::order;
 
-namespace {
-
-// Written where it lies: to copy a command in is slow, for it is stored in bytes and loaded in
-// words.
-nursery_state::command& say(nursery_state::commands& out, order what, nursery_state::child_id child,
-                            std::uint32_t incarnation) {
-  auto& c = out.emplace_back();
-  c.what = what;
-  c.child = child;
-  c.incarnation = incarnation;
-  return c;
-}
-
-bool is_idle(nursery_state::child_phase p) noexcept {
-  return p == nursery_state::child_phase::waiting || p == nursery_state::child_phase::done;
-}
-
-} // namespace
-
 nursery_state::nursery_state(const nursery_rules& rules, bool has_body, random_function random,
                              void* random_arg)
     : has_body_(has_body), body_live_(has_body), held_open_(!has_body), random_(random),
       random_arg_(random_arg), window_(rules.budget), strategy_(rules.strategy),
-      auto_shutdown_(rules.auto_shutdown) {}
+      auto_shutdown_(rules.auto_shutdown), limits_(rules.limits) {}
 
 // ---- events
 
-std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rules, commands& out) {
-  if (phase_ == phase::stopping || phase_ == phase::finished) {
+std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rules, time_point now,
+                                                          commands& out,
+                                                          std::span<const child_id> needs) {
+  if (phase_ == phase::draining || phase_ == phase::finished) {
     ++counts_.refused;
     return std::nullopt;
   }
@@ -47,9 +34,11 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
   }
   auto& r = rows_[id];
   r.rules = &rules;
-  r.at = {}; // not looked at: a first failure has no past to forgive
   r.failures = 0;
-  r.grouped = r.timed = false;
+  r.timed = r.grouped = r.leaves = r.unready = r.late = r.needed = r.marked = false;
+  r.fresh = true;
+  if (++r.incarnation == 0) r.incarnation = 1; // 0 says "none" in queries
+  r.born = r.incarnation;
   significant_ += rules.significant;
   r.older = newest_;
   r.newer = none;
@@ -57,28 +46,49 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
   newest_ = id;
   ++live_;
   ++counts_.added;
-  launch(id, r, out);
-  r.born = r.incarnation;
+  r.needs = !needs.empty();
+  for (const auto n : needs) {
+    needs_.push_back({id, n});
+    rows_[n].needed = true;
+  }
+  if (r.needs && !has_its_needs(id)) {
+    r.phase = child_phase::waiting;
+    ++waiting_;
+    say(out, order::wait, id, r.incarnation);
+  } else {
+    launch(id, r, now, out);
+  }
   // Trio: a task that starts in a cancelled scope runs to its first checkpoint.
-  if (phase_ == phase::cancelling) cancel_row(id, r, out);
+  if (phase_ == phase::cancelling) cancel_row(id, r, now, out);
+  if (phase_ == phase::killing) kill_row(id, r, now, out);
   return id;
+}
+
+void nursery_state::ready(child_id child, std::uint32_t incarnation, time_point now,
+                          commands& out) {
+  auto* r = find(child);
+  if (is_stale(!r || r->incarnation != incarnation || is_idle(r->phase) || !r->unready)) return;
+  if (r->phase != child_phase::running) return; // it is to end
+  r->unready = false;
+  clear_timer(child, *r, out);
+  r->at = now;
+  if (r->needed && phase_ == phase::open) launch_who_waits(now, out);
 }
 
 void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time_point now,
                           commands& out, bool observed) {
   auto* r = find(child);
-  if (is_stale(!r || r->incarnation != incarnation || r->phase == child_phase::waiting ||
-               r->phase == child_phase::done))
-    return;
+  if (is_stale(!r || r->incarnation != incarnation || is_idle(r->phase))) return;
   if (child == group_stops_) group_stops_ = none;
-  const bool asked = r->phase != child_phase::running || r->grouped;
-  if (r->phase == child_phase::stopping && r->at != time_point::max())
-    say(out, order::forget_timer, child, incarnation);
+  const bool asked = r->grouped || (r->phase != child_phase::running && !r->late);
+  clear_timer(child, *r, out);
+  if (std::exchange(r->late, false)) h = how::failed;
   if (is_failure(h)) ++counts_.failed;
   if (h == how::cancelled && was_cancelled_) saw_cancelled_ = true;
 
-  if (r->grouped && phase_ == phase::open) {
-    if (r->rules->restart != restart::temporary) {
+  const bool open = phase_ == phase::open;
+  if (r->grouped && open) {
+    if (r->rules->restart != restart::temporary && !r->leaves) {
       if (is_failure(h)) say_restarting(out, child, *r, h, now);
       leave_group(*r);
       join_group(child, *r, out);
@@ -86,93 +96,141 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
     }
     leave_group(*r);
   }
-  const bool wanted = phase_ == phase::open && !asked && restarts_after(r->rules->restart, h);
+  const bool wanted = open && !asked && restarts_after(r->rules->restart, h);
   if (wanted && restart(child, *r, h, now, out)) return;
 
   const bool ignored = observed || r->rules->ignore_failure;
-  const bool escalates = (is_failure(h) || wanted) && !ignored;
+  const bool escalates = open && (is_failure(h) || wanted) && !ignored;
   if (is_failure(h) || wanted)
     report(child, r, h,
-           ignored                 ? verdict::ignored
-           : phase_ == phase::open ? verdict::escalated
-                                   : verdict::collected,
+           ignored ? verdict::ignored
+           : open  ? verdict::escalated
+                   : verdict::collected,
            wanted, out);
-  const bool stops = r->rules->significant && !asked && is_last_significant();
-  if (phase_ == phase::open && strategy_ != strategy::one_for_one && h == how::completed &&
+  const bool stops = open && !escalates && r->rules->significant && !asked && is_last_significant();
+  const bool needed = open && !escalates && !stops && r->needed;
+  if (open && strategy_ != strategy::one_for_one && h == how::completed &&
       r->rules->restart == restart::transient && !asked && !stops) {
     r->phase = child_phase::done;
     ++done_;
     significant_ -= r->rules->significant;
     say(out, order::rest, child, incarnation);
-    return finish_if_done(out);
+    if (needed) launch_who_waits(now, out);
+    return finish_if_done(now, out);
   }
+  if (needed && h != how::completed) stop_who_needs(child, now, out);
   forget(child, *r, out);
-  if (phase_ == phase::open) {
-    if (escalates)
-      cancel_all(out);
-    else if (stops)
-      begin_stop(now, out);
-    else
-      go_on_with_group(now, out);
-  } else if (phase_ == phase::stopping) {
+  if (escalates) {
+    cancel_all(now, out);
+  } else if (stops) {
+    begin_stop(now, out);
+  } else if (open) {
+    go_on_with_group(now, out);
+    if (needed) launch_who_waits(now, out);
+  } else if (phase_ == phase::draining) {
     stop_newest(now, out);
   }
-  finish_if_done(out);
+  finish_if_done(now, out);
 }
 
 void nursery_state::due(child_id child, std::uint32_t incarnation, time_point now, commands& out) {
+  if (child == none) { // the nursery's own
+    if (is_stale(!timed_)) return;
+    if (now < at_) {
+      say(out, order::wait_until, none, 0).when = at_;
+      return;
+    }
+    timed_ = false;
+    overran_ |= phase_ == phase::draining;
+    if (phase_ == phase::draining)
+      cancel_all(now, out);
+    else
+      kill_all(now, out);
+    return finish_if_done(now, out);
+  }
   auto* r = find(child);
-  const bool waits = r && r->incarnation == incarnation &&
-                     ((r->phase == child_phase::waiting && r->timed) ||
-                      (r->phase == child_phase::stopping && r->at != time_point::max()));
-  if (is_stale(!waits)) return;
+  if (is_stale(!r || r->incarnation != incarnation || !r->timed)) return;
   if (now < r->at) {
     say(out, order::wait_until, child, incarnation).when = r->at;
-  } else if (r->phase == child_phase::waiting) { // only in an open nursery
-    r->timed = false;
+    return;
+  }
+  r->timed = false;
+  switch (r->phase) {
+  case child_phase::waiting: // only in an open nursery
     if (r->grouped) {
       --group_timers_;
       return go_on_with_group(now, out);
     }
-    --waiting_;
-    ++counts_.restarted;
-    r->at = now;
-    launch(child, *r, out);
-  } else {
-    r->phase = child_phase::cancelling;
-    say(out, order::cancel, child, incarnation);
+    if (!r->needs || has_its_needs(child)) return relaunch(child, *r, now, out);
+    say(out, order::wait, child, incarnation);
+    return;
+  case child_phase::running: // and not ready
+    r->late = true;
+    return cancel_row(child, *r, now, out);
+  case child_phase::draining: return cancel_row(child, *r, now, out);
+  case child_phase::cancelling: return kill_row(child, *r, now, out);
+  case child_phase::killing:
+    ++counts_.abandoned;
+    say(out, order::abandon, child, incarnation);
+    return ended(child, incarnation, how::killed, now, out);
+  case child_phase::gone:
+  case child_phase::done: return;
   }
 }
 
 void nursery_state::stop_child(child_id child, time_point now, commands& out) {
   auto* r = find(child);
   if (is_stale(!r)) return;
-  leave_group(*r);
-  stop_row(child, *r, now, out);
+  r->late = false;
+  if (phase_ == phase::open && r->needed && stop_who_needs(child, now, out) && !is_idle(r->phase)) {
+    stop_with_group(*r); // it is the oldest of them
+    r->leaves = true;
+  } else {
+    leave_group(*r);
+    stop_row(child, *r, now, out);
+  }
   go_on_with_group(now, out);
-  finish_if_done(out);
+  finish_if_done(now, out);
 }
 
 void nursery_state::cancel_child(child_id child, time_point now, commands& out) {
   auto* r = find(child);
   if (is_stale(!r)) return;
+  if (r->needed) {
+    mark_who_needs(child);
+    for (auto c = newest_; c != child;) {
+      auto& other = rows_[c];
+      const auto id = std::exchange(c, other.older);
+      if (!std::exchange(other.marked, false)) continue;
+      leave_group(other);
+      cancel_row(id, other, now, out);
+    }
+  }
+  r->late = false;
   leave_group(*r);
-  cancel_row(child, *r, out);
+  cancel_row(child, *r, now, out);
   go_on_with_group(now, out);
-  finish_if_done(out);
+  finish_if_done(now, out);
 }
 
 void nursery_state::stop(time_point now, commands& out) {
   if (phase_ != phase::open) return;
   begin_stop(now, out);
-  finish_if_done(out);
+  finish_if_done(now, out);
 }
 
-void nursery_state::cancel(commands& out) {
+void nursery_state::cancel(time_point now, commands& out) {
   if (phase_ == phase::finished) return;
   was_cancelled_ = true;
-  cancel_all(out);
-  finish_if_done(out);
+  cancel_all(now, out);
+  finish_if_done(now, out);
+}
+
+void nursery_state::kill(time_point now, commands& out) {
+  if (phase_ == phase::finished) return;
+  was_cancelled_ = true;
+  kill_all(now, out);
+  finish_if_done(now, out);
 }
 
 void nursery_state::body_ended(how h, time_point now, commands& out) {
@@ -184,46 +242,92 @@ void nursery_state::body_ended(how h, time_point now, commands& out) {
     report(none, nullptr, h, was_open ? verdict::escalated : verdict::collected, false, out);
   }
   if (h == how::cancelled && (was_open || was_cancelled_)) was_cancelled_ = saw_cancelled_ = true;
-  if (was_open && h != how::completed) cancel_all(out); // Trio: whatever leaves the body, cancels
-  if (phase_ == phase::stopping) stop_newest(now, out);
-  finish_if_done(out);
+  if (was_open && h != how::completed) cancel_all(now, out); // Trio: what leaves the body, cancels
+  if (phase_ == phase::draining) stop_newest(now, out);
+  finish_if_done(now, out);
 }
 
-void nursery_state::close_when_empty(commands& out) {
+void nursery_state::close_when_empty(time_point now, commands& out) {
   held_open_ = false;
-  finish_if_done(out);
+  finish_if_done(now, out);
+}
+
+// ---- timers
+
+void nursery_state::set_timer(child_id child, row& r, time_point when, commands& out) {
+  if (when == time_point::max()) return clear_timer(child, r, out);
+  r.at = when;
+  r.timed = true;
+  say(out, order::wait_until, child, r.incarnation).when = when;
+}
+
+void nursery_state::clear_timer(child_id child, row& r, commands& out) {
+  if (!std::exchange(r.timed, false)) return;
+  if (r.grouped && r.phase == child_phase::waiting) --group_timers_;
+  say(out, order::forget_timer, child, r.incarnation);
+}
+
+void nursery_state::set_timer(clock_duration limit, time_point now, commands& out) {
+  if (limit == no_limit) return clear_timer(out);
+  at_ = later(now, limit);
+  timed_ = true;
+  say(out, order::wait_until, none, 0).when = at_;
+}
+
+void nursery_state::clear_timer(commands& out) {
+  if (std::exchange(timed_, false)) say(out, order::forget_timer, none, 0);
 }
 
 // ---- one child
 
-void nursery_state::launch(child_id child, row& r, commands& out) {
-  if (++r.incarnation == 0) r.incarnation = 1; // 0 says "none" in queries
+void nursery_state::launch(child_id child, row& r, time_point now, commands& out) {
+  if (!std::exchange(r.fresh, false) && ++r.incarnation == 0) r.incarnation = 1;
   r.phase = child_phase::running;
+  r.late = r.leaves = false;
+  r.unready = r.rules->says_ready || r.rules->ready_within != no_limit;
+  r.at = now;
   say(out, order::launch, child, r.incarnation);
+  if (r.rules->ready_within != no_limit)
+    set_timer(child, r, later(now, r.rules->ready_within), out);
+}
+
+// It waited.
+void nursery_state::relaunch(child_id child, row& r, time_point now, commands& out) {
+  --waiting_;
+  if (!r.fresh) ++counts_.restarted;
+  launch(child, r, now, out);
 }
 
 // Whether the child is to run again. The budget is judged as of its next launch, so that waiting
 // burns none of it.
 bool nursery_state::restart(child_id child, row& r, how h, time_point now, commands& out) {
   const auto& b = r.rules->backoff;
-  if (r.failures != 0 && now >= later(r.at, b.reset_after)) r.failures = 0;
+  // `at` says since when it is ready
+  if (r.failures != 0 && !r.unready && now >= later(r.at, b.reset_after)) r.failures = 0;
   if (r.failures != std::numeric_limits<std::uint32_t>::max()) ++r.failures;
-  const auto next = later(now, b.delay(r.failures, random_ ? random_(random_arg_) : 0));
-  if (!window_.admit(next, now)) return false;
-  if (is_failure(h)) say_restarting(out, child, r, h, next);
-  if (strategy_ != strategy::one_for_one) {
-    begin_group(child, r, next, now, out);
-    return true;
+  const auto random = random_ ? random_(random_arg_) : 0;
+  auto next = later(now, b.delay(r.failures, random));
+  if (auto* domain = r.rules->domain) {
+    const auto again = domain->failed(now, random);
+    if (!again) return false;
+    next = *again;
+  } else if (!window_.admit(next, now)) {
+    return false;
   }
-  r.at = next;
-  if (next > now) {
+  if (is_failure(h)) say_restarting(out, child, r, h, next);
+  if (strategy_ != strategy::one_for_one || r.needed) {
+    begin_group(child, r, next, now, out);
+  } else if (next > now) {
     r.phase = child_phase::waiting;
-    r.timed = true;
     ++waiting_;
-    say(out, order::wait_until, child, r.incarnation).when = next;
+    set_timer(child, r, next, out);
+  } else if (r.needs && !has_its_needs(child)) {
+    r.phase = child_phase::waiting;
+    ++waiting_;
+    say(out, order::wait, child, r.incarnation);
   } else {
     ++counts_.restarted;
-    launch(child, r, out);
+    launch(child, r, now, out);
   }
   return true;
 }
@@ -250,23 +354,39 @@ void nursery_state::report(child_id child, const row* r, how h, verdict then, bo
 
 void nursery_state::stop_row(child_id child, row& r, time_point now, commands& out) {
   const auto limit = r.rules->stop_within;
-  if (is_idle(r.phase) || limit <= clock_duration::zero()) return cancel_row(child, r, out);
+  if (is_idle(r.phase) || limit <= clock_duration::zero()) return cancel_row(child, r, now, out);
   if (r.phase != child_phase::running) return;
-  r.phase = child_phase::stopping;
-  r.at = limit == no_limit ? time_point::max() : later(now, limit);
+  clear_timer(child, r, out); // for ready
+  r.phase = child_phase::draining;
   say(out, order::stop, child, r.incarnation);
-  if (r.at != time_point::max()) say(out, order::wait_until, child, r.incarnation).when = r.at;
+  if (limit != no_limit) set_timer(child, r, later(now, limit), out);
 }
 
-void nursery_state::cancel_row(child_id child, row& r, commands& out) {
-  if (r.phase == child_phase::waiting
-          ? r.timed
-          : r.phase == child_phase::stopping && r.at != time_point::max())
-    say(out, order::forget_timer, child, r.incarnation);
+void nursery_state::cancel_row(child_id child, row& r, time_point now, commands& out) {
+  if (r.phase >= child_phase::cancelling) return;
+  clear_timer(child, r, out);
   if (is_idle(r.phase)) return forget(child, r, out);
-  if (r.phase == child_phase::cancelling) return;
   r.phase = child_phase::cancelling;
   say(out, order::cancel, child, r.incarnation);
+  const auto limit = r.rules->cancel_within;
+  if (limit == no_limit) return;
+  if (limit > clock_duration::zero())
+    set_timer(child, r, later(now, limit), out);
+  else
+    kill_row(child, r, now, out);
+}
+
+void nursery_state::kill_row(child_id child, row& r, time_point now, commands& out) {
+  if (r.phase == child_phase::killing) return;
+  const bool was_idle = is_idle(r.phase);
+  cancel_row(child, r, now, out);
+  if (was_idle || r.phase == child_phase::killing) return;
+  clear_timer(child, r, out);
+  r.phase = child_phase::killing;
+  ++counts_.killed;
+  say(out, order::kill, child, r.incarnation);
+  if (r.rules->owns_all && limits_.kill != no_limit)
+    set_timer(child, r, later(now, limits_.kill), out);
 }
 
 void nursery_state::forget(child_id child, row& r, commands& out) {
@@ -276,6 +396,7 @@ void nursery_state::forget(child_id child, row& r, commands& out) {
     --done_;
   else
     significant_ -= r.rules->significant;
+  if (r.needs || r.needed) forget_needs(child, r);
   if (group_next_ == child) group_next_ = r.older;
   (r.older == none ? oldest_ : rows_[r.older].newer) = r.newer;
   (r.newer == none ? newest_ : rows_[r.newer].older) = r.older;
@@ -295,92 +416,6 @@ bool nursery_state::is_last_significant() const noexcept {
   return false;
 }
 
-// ---- the group that restarts
-
-void nursery_state::begin_group(child_id child, row& r, time_point next, time_point now,
-                                commands& out) {
-  join_group(child, r, out);
-  r.at = next;
-  r.timed = next > now;
-  if (r.timed) {
-    ++group_timers_;
-    say(out, order::wait_until, child, r.incarnation).when = next;
-  }
-  for (auto c = strategy_ == strategy::one_for_all ? oldest_ : r.newer; c != none;
-       c = rows_[c].newer) {
-    auto& other = rows_[c];
-    if (other.grouped) continue;
-    if (other.phase == child_phase::done) {
-      join_group(c, other, out);
-    } else if (other.phase == child_phase::running) {
-      other.grouped = true;
-      ++group_ends_;
-    }
-  }
-  group_next_ = newest_;
-  go_on_with_group(now, out);
-}
-
-// It has ended, and is launched with the others.
-void nursery_state::join_group(child_id child, row& r, commands& out) {
-  if (r.phase == child_phase::done) {
-    --done_;
-    significant_ += r.rules->significant;
-  }
-  r.phase = child_phase::waiting;
-  r.grouped = true;
-  r.timed = false;
-  ++waiting_;
-  ++group_waits_;
-  say(out, order::wait, child, r.incarnation);
-}
-
-void nursery_state::leave_group(row& r) noexcept {
-  if (!r.grouped) return;
-  r.grouped = false;
-  if (r.phase == child_phase::waiting) {
-    --group_waits_;
-    group_timers_ -= r.timed;
-  } else {
-    --group_ends_;
-  }
-}
-
-void nursery_state::go_on_with_group(time_point now, commands& out) {
-  if (phase_ != phase::open) return;
-  if (group_ends_ != 0) {
-    while (group_stops_ == none && group_next_ != none) { // the newest that is left
-      const auto c = group_next_;
-      auto& r = rows_[c];
-      group_next_ = r.older;
-      if (!r.grouped || r.phase != child_phase::running) continue;
-      group_stops_ = c;
-      stop_row(c, r, now, out);
-    }
-  } else if (group_waits_ != 0 && group_timers_ == 0) {
-    group_waits_ = 0;
-    for (auto c = oldest_; c != none; c = rows_[c].newer) {
-      auto& r = rows_[c];
-      if (!r.grouped) continue;
-      r.grouped = false;
-      r.at = now;
-      --waiting_;
-      ++counts_.restarted;
-      launch(c, r, out);
-    }
-  }
-}
-
-// Who does not run will not run again.
-void nursery_state::forget_idle(commands& out) {
-  for (auto c = newest_; waiting_ + done_ != 0 && c != none;) {
-    auto& r = rows_[c];
-    const auto older = r.older;
-    if (is_idle(r.phase)) cancel_row(c, r, out);
-    c = older;
-  }
-}
-
 // ---- the nursery
 
 void nursery_state::cancel_body(commands& out) {
@@ -389,21 +424,35 @@ void nursery_state::cancel_body(commands& out) {
   say(out, order::cancel_body, none, 0);
 }
 
-void nursery_state::cancel_all(commands& out) {
-  if (phase_ == phase::cancelling) return; // everybody was told
+void nursery_state::cancel_all(time_point now, commands& out) {
+  if (phase_ >= phase::cancelling) return; // everybody was told
   phase_ = phase::cancelling;
+  set_timer(limits_.cancel, now, out);
   cancel_body(out);
   for (auto c = newest_; c != none;) {
     auto& r = rows_[c];
-    const auto older = r.older; // the row may be forgotten
-    cancel_row(c, r, out);
-    c = older;
+    const auto id = std::exchange(c, r.older); // the row may be forgotten
+    cancel_row(id, r, now, out);
+  }
+}
+
+void nursery_state::kill_all(time_point now, commands& out) {
+  cancel_all(now, out);
+  if (phase_ >= phase::killing) return;
+  phase_ = phase::killing;
+  clear_timer(out);
+  if (body_live_) say(out, order::kill_body, none, 0);
+  for (auto c = newest_; c != none;) {
+    auto& r = rows_[c];
+    const auto id = std::exchange(c, r.older);
+    kill_row(id, r, now, out);
   }
 }
 
 void nursery_state::begin_stop(time_point now, commands& out) {
-  phase_ = phase::stopping;
-  forget_idle(out);
+  phase_ = phase::draining;
+  set_timer(limits_.drain, now, out);
+  forget_idle(now, out);
   cancel_body(out);
   stop_newest(now, out);
 }
@@ -413,10 +462,11 @@ void nursery_state::stop_newest(time_point now, commands& out) {
   if (!body_live_ && newest_ != none) stop_row(newest_, rows_[newest_], now, out);
 }
 
-void nursery_state::finish_if_done(commands& out) {
+void nursery_state::finish_if_done(time_point now, commands& out) {
   if (phase_ == phase::finished || body_live_ || live_ != done_) return;
   if (phase_ == phase::open && held_open_) return;
-  forget_idle(out);
+  forget_idle(now, out);
+  clear_timer(out);
   phase_ = phase::finished;
   const bool cancelled = was_cancelled_ && (saw_cancelled_ || !has_body_);
   say(out, order::finish, none, 0).ended = failed_     ? how::failed
@@ -470,76 +520,29 @@ std::optional<time_point> nursery_state::next_launch(child_id child) const noexc
   return r->at;
 }
 
+bool nursery_state::is_late(child_id child) const noexcept {
+  const auto* r = find(child);
+  return r && r->late;
+}
+
+nursery_state::child_id nursery_state::waits_for(child_id child) const noexcept {
+  const auto* r = find(child);
+  if (!r || r->phase != child_phase::waiting || r->timed) return none;
+  for (const auto& n : needs_)
+    if (n.child == child && !is_ready(n.of)) return n.of;
+  return none;
+}
+
+std::optional<time_point> nursery_state::phase_ends(child_id child) const noexcept {
+  if (child == none) return timed_ ? std::optional(at_) : std::nullopt;
+  const auto* r = find(child);
+  if (!r || !r->timed || r->phase < child_phase::draining) return std::nullopt;
+  return r->at;
+}
+
 nursery_state::child_id nursery_state::next(child_id child) const noexcept {
   const auto* r = find(child);
   return r ? r->newer : none;
-}
-
-std::string_view to_text(strategy s) noexcept {
-  switch (s) {
-  case strategy::one_for_one: return "one_for_one";
-  case strategy::one_for_all: return "one_for_all";
-  case strategy::rest_for_one: return "rest_for_one";
-  }
-  return "unknown";
-}
-
-std::string_view to_text(auto_shutdown a) noexcept {
-  switch (a) {
-  case auto_shutdown::never: return "never";
-  case auto_shutdown::any: return "any";
-  case auto_shutdown::all: return "all";
-  }
-  return "unknown";
-}
-
-std::string_view to_text(nursery_state::order o) noexcept {
-  switch (o) {
-  case order::launch: return "launch";
-  case order::stop: return "stop";
-  case order::cancel: return "cancel";
-  case order::wait_until: return "wait_until";
-  case order::forget_timer: return "forget_timer";
-  case order::wait: return "wait";
-  case order::rest: return "rest";
-  case order::forget: return "forget";
-  case order::report: return "report";
-  case order::cancel_body: return "cancel_body";
-  case order::finish: return "finish";
-  }
-  return "unknown";
-}
-
-std::string_view to_text(nursery_state::verdict v) noexcept {
-  switch (v) {
-  case nursery_state::verdict::restarting: return "restarting";
-  case nursery_state::verdict::ignored: return "ignored";
-  case nursery_state::verdict::escalated: return "escalated";
-  case nursery_state::verdict::collected: return "collected";
-  }
-  return "unknown";
-}
-
-std::string_view to_text(nursery_state::phase p) noexcept {
-  switch (p) {
-  case nursery_state::phase::open: return "open";
-  case nursery_state::phase::stopping: return "stopping";
-  case nursery_state::phase::cancelling: return "cancelling";
-  case nursery_state::phase::finished: return "finished";
-  }
-  return "unknown";
-}
-
-std::string_view to_text(nursery_state::child_phase p) noexcept {
-  switch (p) {
-  case nursery_state::child_phase::gone: return "gone";
-  case nursery_state::child_phase::running: return "running";
-  case nursery_state::child_phase::waiting: return "waiting";
-  case nursery_state::child_phase::done: return "done";
-  case nursery_state::child_phase::stopping: return "stopping";
-  case nursery_state::child_phase::cancelling: return "cancelling";
-  }
-  return "unknown";
 }
 
 } // namespace creche

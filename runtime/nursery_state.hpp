@@ -7,35 +7,49 @@
 //
 // Theory of operation. There is one machine for the nursery and one for each child:
 //
-//   nursery   open --> stopping --> cancelling --> finished       (it may skip, it never goes back)
-//   child     running --> stopping --> cancelling --> (forgotten)
-//                ^ \________________________________^
-//                |  \--> waiting ___________________^   (for its restart)
-//                +---------+  ^                     ^
-//                   \--> done +_____________________^   (transient, completed, and has a group)
+//   nursery   open --> draining --> cancelling --> killing --> finished
+//   child     running --> draining --> cancelling --> killing --> (forgotten)
+//                ^ \________________________________^               ^
+//                |  \--> waiting ___________________________________|  (for its restart, for its
+//                +---------+  ^                                     |   group, for who it needs)
+//                   \--> done +____________________________________|  (transient, completed, and
+//                                                                      has a group)
+// Both may skip, and never go back. What each event does (c: the child; "-": ignored; "- +1":
+// ignored and counted as stale):
 //
-// What each event does (c: the child; "-": ignored; "- +1": ignored and counted as stale):
-//
-//   event \ nursery  open                      stopping              cancelling          finished
-//   add              launch                    refused               launch, cancel      refused
+//   event \ nursery  open                      draining              cancelling, killing finished
+//   add              launch; wait, if who it   refused               launch, cancel      refused
+//                    needs is not ready                              (and kill)
+//   ready            unset its timer; launch   the same              the same            - +1
+//                    who needed only that
 //   ended, running   *                         report if failure,    report if failure,  - +1
 //                                              forget, next stop     forget
 //   ended, asked     report if failure,        the same              the same            - +1
 //                    forget; escalate if so
 //   ended, waiting   - +1                      - +1                  - +1                - +1
-//   due, waiting     launch                    (none waits)          (none waits)        - +1
-//   due, stopping    cancel                    cancel                (no timer)          - +1
+//   due, waiting     launch, if who it needs   (none waits)          (none waits)        - +1
+//                    is ready
+//   due, running     cancel; it has failed,    the same              (no timer)          - +1
+//                    for it is not ready
+//   due, draining    cancel                    cancel                (no timer)          - +1
+//   due, cancelling  kill                      kill                  kill                - +1
+//   due, killing     abandon, report; forget   the same              the same            - +1
 //   due, of a group  group goes on             (none waits)          (none waits)        - +1
+//   due, none        (no timer)                cancel all            kill all            - +1
 //   due, otherwise   - +1                      - +1                  - +1                - +1
-//   due, too early   wait_until, again         the same              (no timer)          - +1
-//   stop_child       stop, wait_until;         the same              -                   - +1
+//   due, too early   wait_until, again         the same              the same            - +1
+//   stop_child       those who need c, then c: the same, of c alone  -                   - +1
+//                    stop, wait_until;
 //                    if waiting: forget
-//   cancel_child     cancel;                   the same              -                   - +1
+//   cancel_child     those who need c, and c:  the same              -                   - +1
+//                    cancel;
 //                    if waiting: forget
 //   stop             forget who waits, then    -                     -                   -
 //                    cancel_body, or stop
 //                    of the newest child
 //   cancel           cancel_body, cancel all   the same              -                   -
+//   kill             cancel, kill_body,        the same              kill_body, kill all -
+//                    kill all                                        (- if it kills)
 //   body_ended       completed: -              report if failure,    report if failure   - +1
 //                    otherwise: escalate       stop of the newest
 //   close_when_empty -                         -                     -                   -
@@ -43,7 +57,8 @@
 //   and after every event: finish, once body and children have ended and nothing holds it open.
 //
 //   * A child that runs and was not asked to end, in an open nursery:
-//       its policy restarts it, the budget admits   report if failure; wait_until, or launch;
+//       its policy restarts it, the budget (its failure domain's, if it has one) admits:
+//                                                   report if failure; wait_until, or launch;
 //                                                   with a group: wait, and the group goes on
 //       the budget does not admit, or no restart:
 //         no failure                                forget (with a group, if transient: rest);
@@ -53,12 +68,24 @@
 //       A permanent child that completed counts as a failure once the budget does not admit it.
 //
 // Groups: with one_for_all the siblings of a child that is restarted are its group, with
-// rest_for_one those that were started after it (OTP). Its members are stopped, newest first, each
-// after the end of the one before; who is temporary is forgotten; when the last has ended, and its
-// wait is over, all are launched, in the order they were added, those that were done before, too.
-// It costs one unit of the budget. A member that ends by itself meanwhile has only ended early. Who
-// is stopped or cancelled by name leaves the group; who is added meanwhile is not in it. A second
-// child that is to be restarted meanwhile adds its group to the first.
+// rest_for_one those that were started after it (OTP), and always those who need it. Its members
+// are stopped, newest first, each after the end of the one before; who is temporary is forgotten;
+// when the last has ended, and its wait is over, all are launched, in the order they were added,
+// those that were done before, too. It costs one unit of the budget. A member that ends by itself
+// meanwhile has only ended early. Who is stopped or cancelled by name leaves the group; who is
+// added meanwhile is not in it. A second child that is to be restarted meanwhile adds its group to
+// the first.
+//
+// Needs: a child may need older siblings (systemd's After= and Requires= in one). It is launched
+// when all of them are ready: when they have said so, or at once, if they are not of those who say
+// it; or have completed for good. It restarts with them, and is stopped before them. If one of them
+// ends for good in another way, and the nursery goes on, who needs it is stopped, newest first, and
+// does not come back.
+//
+// Phases of a stop: an orderly stop (drain) may take `stop_within`, then the child is cancelled;
+// that may take `cancel_within`, then it is killed: shields do not help it any more. Who still
+// lives after `limits.kill`, and owns all that it uses, is abandoned: forgotten here, as killed.
+// The nursery's own limits hold for the stop as a whole.
 //
 // An event for a child, or an incarnation of it, that is no more is ignored and counted, whenever
 // it comes: that is what a late letter looks like.
@@ -70,6 +97,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,8 +112,17 @@ struct child_rules {
   /// How long an orderly stop waits before it cancels. 0: cancel at once (OTP's brutal_kill);
   /// `no_limit`: for ever (infinity).
   clock_duration stop_within = std::chrono::seconds(5);
+  /// How long it may take from its cancel to its end; then it is killed.
+  clock_duration cancel_within = no_limit;
+  /// How long it may take from its launch until it says that it is ready; then it is cancelled, and
+  /// has failed.
+  clock_duration ready_within = no_limit;
+  bool says_ready = false;     ///< It is not ready before it says so.
+  bool owns_all = false;       ///< It borrows from nobody: when a kill does not help, abandon it.
   bool ignore_failure = false; ///< With no restart left, its failure is only counted and reported.
   bool significant = false;    ///< Its end, by itself and for good, counts for auto_shutdown.
+  /// Its restarts are a matter of this domain, which has its own budget and backoff.
+  failure_domain* domain = nullptr;
 };
 
 /// Who is restarted with a child (OTP supervisor's words).
@@ -102,31 +139,46 @@ enum class auto_shutdown : std::uint8_t {
   all, ///< When the last of them has.
 };
 
+/// How long each phase of a nursery's stop may take; then the next one begins.
+struct stop_limits {
+  clock_duration drain = no_limit;  ///< The orderly stop, of all together.
+  clock_duration cancel = no_limit; ///< From the cancel to the kill, of all together.
+  clock_duration kill = no_limit;   ///< Of each, until who borrows from nobody is abandoned.
+};
+
 struct nursery_rules {
   creche::budget budget{};
   creche::strategy strategy = strategy::one_for_one;
   creche::auto_shutdown auto_shutdown = auto_shutdown::any;
+  stop_limits limits{};
 };
+
+/// What is wrong with these values, as a sentence; empty if nothing is.
+std::string_view complaint(const child_rules& r) noexcept;
+std::string_view complaint(const stop_limits& l) noexcept;
 
 class nursery_state {
 public:
   /// Given again to another child after `forget`; the incarnation tells the two apart.
   using child_id = std::uint32_t;
 
-  /// No child: the body in a command, the end of an iteration.
+  /// No child: the body or the nursery in a command, the end of an iteration.
   static constexpr child_id none = 0xffffffff;
 
   enum class order : std::uint8_t {
     launch,       ///< Run `child` as `incarnation`.
     stop,         ///< Ask it to end in good order.
     cancel,       ///< Cancel it; comes once in an incarnation.
-    wait_until,   ///< Set the child's one timer to `when`, whether it is set or not.
+    kill,         ///< End it, shields or not; comes once, after cancel.
+    abandon,      ///< It will not end soon: take care of it elsewhere. It is forgotten here.
+    wait_until,   ///< Set the child's (none: the nursery's) one timer to `when`, set or not.
     forget_timer, ///< Unset it.
-    wait,         ///< The child has ended, and waits for the rest of its group.
+    wait,         ///< The child does not run, and waits for its group, or for who it needs.
     rest,         ///< The child is done; it runs again if its group does.
     forget,       ///< The child is gone; its id may be used again.
     report,       ///< Tell at once that `child` (none: the body) ended as `ended`: see `then`.
     cancel_body,  ///< Cancel the body; comes once.
+    kill_body,    ///< The same, after cancel_body.
     finish,       ///< The nursery ends as `ended`. Nothing comes after it.
   };
 
@@ -143,7 +195,7 @@ public:
     how ended = how::completed;         ///< report, finish
     verdict then = verdict::restarting; ///< report
     bool over_budget = false;           ///< report: its policy asked for a restart
-    child_id child = none;              ///< all but cancel_body and finish
+    child_id child = none;              ///< all but those of the body and finish
     std::uint32_t incarnation = 0;      ///< the same: the one that is meant, or the last
     time_point when{};                  ///< wait_until, report(restarting)
   };
@@ -152,14 +204,15 @@ public:
   /// commands of an event before it hands in the next one, or keeps to the order of the list.
   using commands = std::vector<command>;
 
-  enum class phase : std::uint8_t { open, stopping, cancelling, finished };
+  enum class phase : std::uint8_t { open, draining, cancelling, killing, finished };
   enum class child_phase : std::uint8_t {
     gone,       ///< No such child.
     running,    ///< Launched, not asked to end by name.
-    waiting,    ///< For its restart.
+    waiting,    ///< For its restart, its group, or who it needs.
     done,       ///< Completed; runs again if its group does.
-    stopping,   ///< Asked to end in good order.
+    draining,   ///< Asked to end in good order.
     cancelling, ///< Cancelled, not ended yet.
+    killing,    ///< Killed, not ended yet.
   };
 
   /// Chance, for the jitter: a number from [0, 1]. None: always 0.
@@ -172,15 +225,20 @@ public:
 
   // ---- events
 
-  /// A new child, the newest; nullopt when the nursery is closed. `rules` must outlive the child.
-  [[nodiscard]] std::optional<child_id> add(const child_rules& rules, commands& out);
+  /// A new child, the newest, which needs the children `needs`; nullopt when the nursery is closed.
+  /// `rules` must outlive the child. REQUIRES: who is needed lives, and is named once.
+  [[nodiscard]] std::optional<child_id> add(const child_rules& rules, time_point now, commands& out,
+                                            std::span<const child_id> needs = {});
+
+  /// An incarnation says that it is ready. Of those who say it; once.
+  void ready(child_id child, std::uint32_t incarnation, time_point now, commands& out);
 
   /// An incarnation of a child ended (or could not be launched). `observed`: somebody monitors the
   /// child; with no restart left its failure is ignored, as by ignore_failure.
   void ended(child_id child, std::uint32_t incarnation, how h, time_point now, commands& out,
              bool observed = false);
 
-  /// The timer went off that was set for a child in this incarnation.
+  /// The timer went off that was set for a child in this incarnation, or for the nursery (none).
   void due(child_id child, std::uint32_t incarnation, time_point now, commands& out);
 
   /// Somebody wants this child to end, in good order or at once.
@@ -192,12 +250,15 @@ public:
   void stop(time_point now, commands& out);
 
   /// Everything at once, newest first. Idempotent; children added later are cancelled as well.
-  void cancel(commands& out);
+  void cancel(time_point now, commands& out);
+
+  /// The same, and nobody's shield holds. Idempotent.
+  void kill(time_point now, commands& out);
 
   void body_ended(how h, time_point now, commands& out);
 
   /// A nursery without a body ends as if its body had completed.
-  void close_when_empty(commands& out);
+  void close_when_empty(time_point now, commands& out);
 
   // ---- queries
 
@@ -212,8 +273,14 @@ public:
   std::uint32_t first_incarnation(child_id child) const noexcept;
   std::uint32_t restarts(child_id child) const noexcept;
   std::uint32_t failures_in_a_row(child_id child) const noexcept;
-  /// The next launch of a child that waits for it, and not for its group.
+  /// The next launch of a child that waits for it, and not for others.
   std::optional<time_point> next_launch(child_id child) const noexcept;
+  /// It was cancelled because it was not ready in time: its end is a failure.
+  bool is_late(child_id child) const noexcept;
+  /// Whoever it waits for and needs; the first that is not ready, or none.
+  child_id waits_for(child_id child) const noexcept;
+  /// When the present phase of a child's stop, or of the nursery's (none), ends in the next one.
+  std::optional<time_point> phase_ends(child_id child) const noexcept;
 
   /// Iteration in start order: `for (auto c = n.first(); c != n.none; c = n.next(c))`.
   child_id first() const noexcept { return oldest_; }
@@ -222,52 +289,83 @@ public:
 
   struct counters {
     std::uint64_t added = 0, refused = 0, restarted = 0, failed = 0, ignored = 0, stale = 0;
+    std::uint64_t killed = 0, abandoned = 0; // by the nursery
   };
   const counters& counts() const noexcept { return counts_; }
   const creche::budget& budget() const noexcept { return window_.budget(); }
   creche::strategy strategy() const noexcept { return strategy_; }
   creche::auto_shutdown auto_shutdown() const noexcept { return auto_shutdown_; }
+  const stop_limits& limits() const noexcept { return limits_; }
+  /// The orderly stop took longer than `limits.drain`.
+  bool overran() const noexcept { return overran_; }
 
 private:
   struct row {
     const child_rules* rules;
-    time_point at;         // running: since; waiting: next launch; stopping: deadline
+    time_point at;         // timed: when its timer goes off; running: since when it is ready
     child_id older, newer; // neighbours in start order; `newer` links the free rows, too
     std::uint32_t incarnation;
     std::uint32_t born; // the first incarnation of this child
     std::uint32_t failures;
     child_phase phase;
-    bool grouped; // running, stopping, cancelling: to be stopped; waiting: to be launched together
-    bool timed;   // waiting: its timer is set
+    bool timed;   // its timer is set
+    bool grouped; // running, draining, cancelling: to be stopped; waiting: to be launched together
+    bool leaves;  // grouped, and does not come back
+    bool unready; // running: has to say that it is ready
+    bool late;    // cancelling: because it did not
+    bool fresh;   // was never launched
+    bool needs, needed;
+    bool marked; // by mark_who_needs
   };
   static_assert(sizeof(row) <= 48);
+
+  struct need {
+    child_id child, of;
+  };
 
   row* find(child_id child) noexcept;
   const row* find(child_id child) const noexcept;
   bool is_stale(bool stale) noexcept;
 
-  void launch(child_id child, row& r, commands& out);
+  void set_timer(child_id child, row& r, time_point when, commands& out);
+  void clear_timer(child_id child, row& r, commands& out);
+  void set_timer(clock_duration limit, time_point now, commands& out);
+  void clear_timer(commands& out);
+
+  void launch(child_id child, row& r, time_point now, commands& out);
+  void relaunch(child_id child, row& r, time_point now, commands& out);
   bool restart(child_id child, row& r, how h, time_point now, commands& out);
   static void say_restarting(commands& out, child_id child, const row& r, how h, time_point when);
   void report(child_id child, const row* r, how h, verdict then, bool over_budget, commands& out);
   void stop_row(child_id child, row& r, time_point now, commands& out);
-  void cancel_row(child_id child, row& r, commands& out);
+  void cancel_row(child_id child, row& r, time_point now, commands& out);
+  void kill_row(child_id child, row& r, time_point now, commands& out);
   void forget(child_id child, row& r, commands& out);
   bool is_last_significant() const noexcept;
 
   void begin_group(child_id child, row& r, time_point next, time_point now, commands& out);
   void join_group(child_id child, row& r, commands& out);
   void leave_group(row& r) noexcept;
+  void stop_with_group(row& r) noexcept;
   void go_on_with_group(time_point now, commands& out);
-  void forget_idle(commands& out);
+  void forget_idle(time_point now, commands& out);
+
+  bool is_ready(child_id child) const noexcept;
+  bool has_its_needs(child_id child) const noexcept;
+  void launch_who_waits(time_point now, commands& out);
+  void mark_who_needs(child_id child) noexcept;
+  bool stop_who_needs(child_id child, time_point now, commands& out);
+  void forget_needs(child_id child, const row& r);
 
   void cancel_body(commands& out);
-  void cancel_all(commands& out);
+  void cancel_all(time_point now, commands& out);
+  void kill_all(time_point now, commands& out);
   void begin_stop(time_point now, commands& out);
   void stop_newest(time_point now, commands& out);
-  void finish_if_done(commands& out);
+  void finish_if_done(time_point now, commands& out);
 
   std::vector<row> rows_;
+  std::vector<need> needs_; // in start order
   child_id free_ = none, oldest_ = none, newest_ = none;
   std::uint32_t live_ = 0, waiting_ = 0, done_ = 0, significant_ = 0;
   // the group that restarts
@@ -275,6 +373,9 @@ private:
   child_id group_stops_ = none; // whose end the next one waits for
   child_id group_next_ = none;  // nobody newer is left to be stopped
   phase phase_ = phase::open;
+  bool timed_ = false; // the nursery's timer is set
+  bool overran_ = false;
+  time_point at_{}; // for then
   bool has_body_, body_live_, body_told_ = false;
   bool held_open_;             // no body, and nobody asked for the end
   bool was_cancelled_ = false; // by cancel(), or by a body that ended so
@@ -285,6 +386,7 @@ private:
   restart_window window_;
   creche::strategy strategy_;
   creche::auto_shutdown auto_shutdown_;
+  stop_limits limits_;
   counters counts_;
 };
 

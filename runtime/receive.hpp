@@ -67,7 +67,7 @@ private:
   template <class T> static T open(mail& m) {
     struct owner {
       mail_of<T>* letter;
-      ~owner() { delete letter; }
+      ~owner() { mail_of<T>::destroy(*letter); }
     } own{&static_cast<mail_of<T>&>(m)};
     return std::move(own.letter->value);
   }

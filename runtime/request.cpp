@@ -127,7 +127,14 @@ aborted request_base::abort() noexcept {
 void request_base::must_be_answered() const {
   auto fail = [this](std::error_code why) {
     const auto* r = internal::child_access::record(to_);
-    throw request_failed(why, r && r->plan ? r->plan->name : std::string("a child"));
+    auto text = r && r->plan ? r->plan->name : std::string("a child");
+    const auto* l = internal::loop::current();
+    if (why == request_errc::receiver_down && r && &l->owner->gate() == r->gate) { // so it lives
+      std::lock_guard hold(r->nursery_home->tree());
+      if (r->past && r->past->last_failure)
+        text.append(", which failed: ").append(r->past->last_failure->what());
+    }
+    throw request_failed(why, text);
   };
   switch (verdict_) {
   case verdict::unanswered: return fail(request_errc::unanswered);

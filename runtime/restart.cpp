@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace creche {
 
-namespace {
-
-// A whole number of the largest unit that fits: "5 s", "1500 ms".
 std::string span_text(clock_duration d) {
   struct unit {
     std::int64_t nanoseconds;
@@ -23,6 +21,8 @@ std::string span_text(clock_duration d) {
     if (n % u.nanoseconds == 0) return std::to_string(n / u.nanoseconds) + u.name;
   return {}; // not reached: everything is a whole number of nanoseconds
 }
+
+namespace {
 
 bool within_0_and_1(double x) noexcept { return x >= 0 && x <= 1; } // false for NaN
 
@@ -69,6 +69,38 @@ std::string_view complaint(const backoff& b) noexcept {
 std::string_view complaint(const budget& b) noexcept {
   if (b.within <= clock_duration::zero()) return "budget.within must be more than nothing";
   return {};
+}
+
+failure_domain::failure_domain(const budget& limit, const backoff& wait)
+    : wait_(wait), window_(limit) {
+  auto wrong = complaint(limit);
+  if (wrong.empty()) wrong = complaint(wait);
+  if (!wrong.empty()) throw std::invalid_argument("failure_domain: " + std::string(wrong));
+}
+
+std::optional<time_point> failure_domain::failed(time_point now, double random) {
+  std::lock_guard hold(lock_);
+  ++counts_.failures;
+  if (next_ && now <= *next_) return next_; // of the same outage
+  if (next_ && now >= later(*next_, wait_.reset_after)) in_a_row_ = 0;
+  if (in_a_row_ != std::numeric_limits<unsigned>::max()) ++in_a_row_;
+  const auto next = later(now, wait_.delay(in_a_row_, random));
+  if (!window_.admit(next, now)) {
+    ++counts_.refused;
+    return std::nullopt;
+  }
+  ++counts_.outages;
+  return next_ = next;
+}
+
+std::optional<time_point> failure_domain::closed_until(time_point now) const {
+  std::lock_guard hold(lock_);
+  return next_ && now < *next_ ? next_ : std::nullopt;
+}
+
+failure_domain::statistics failure_domain::counts() const {
+  std::lock_guard hold(lock_);
+  return counts_;
 }
 
 bool restart_window::admit(time_point launch_time, time_point now) {

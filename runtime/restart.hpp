@@ -2,12 +2,15 @@
 //
 // Whatever the values, a delay lies between zero and `most`, and no span of `within` ever holds
 // more than `restarts` launches.
-// Pure; any thread, one at a time per restart_window.
+// Pure; any thread, one at a time per restart_window, and all at once per failure_domain.
 #pragma once
 
 #include "runtime/clock.hpp"
 #include "runtime/outcome.hpp"
 
+#include <cstdint>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +61,9 @@ struct budget {
   clock_duration within = std::chrono::seconds(5);
 };
 
+/// A whole number of the largest unit that fits: "5 s", "1500 ms".
+std::string span_text(clock_duration d);
+
 /// "restart budget exhausted: 3 in 5 s".
 std::string exhausted_text(const budget& b);
 
@@ -88,6 +94,46 @@ public:
 private:
   creche::budget budget_;
   std::vector<time_point> launches_; // sorted
+};
+
+/// Children, in any nurseries, that fail for one reason: the server they all talk to. Its first
+/// failure begins an outage: it spends one unit of the domain's budget and none of a nursery's, and
+/// sets the time of the next launch by the domain's backoff. Whoever fails until then belongs to
+/// the same outage: it costs nothing, and waits for the same time.
+///
+/// With the budget exhausted, each member's failure is what a failure without a restart is. A child
+/// that is launched, and fails again, begins the next outage; a time without failures after a
+/// launch (`reset_after`) forgives the past, for all.
+/// Any thread. Outlives the children that belong to it.
+class failure_domain {
+public:
+  /// Throws std::invalid_argument if these values make no sense.
+  explicit failure_domain(const budget& limit = {}, const backoff& wait = {});
+  failure_domain(const failure_domain&) = delete;
+  failure_domain& operator=(const failure_domain&) = delete;
+
+  /// A member failed: when it runs again, or nullopt if it does not. `random` is for the jitter,
+  /// from [0, 1].
+  [[nodiscard]] std::optional<time_point> failed(time_point now, double random);
+
+  /// Until when nobody is launched, if that is ahead: the time of the outage.
+  std::optional<time_point> closed_until(time_point now) const;
+
+  struct statistics {
+    std::uint64_t outages = 0;  ///< what was spent
+    std::uint64_t failures = 0; ///< of members, those that cost nothing included
+    std::uint64_t refused = 0;  ///< those for which there was no budget
+  };
+  statistics counts() const;
+  budget limit() const noexcept { return window_.budget(); }
+
+private:
+  const backoff wait_;
+  mutable std::mutex lock_;
+  restart_window window_;
+  statistics counts_;
+  std::optional<time_point> next_; // the launch after the last outage
+  unsigned in_a_row_ = 0;
 };
 
 } // namespace creche

@@ -71,8 +71,8 @@ run_result detail::run_root(const run_options& o, root_body body, std::source_lo
   if (o.name.empty() || o.name.find('/') != o.name.npos)
     throw std::invalid_argument("run: the name must not be empty nor hold a '/'");
   if (o.loops > 1024) throw std::invalid_argument("run: more than 1024 loops");
-  if (o.drain < clock_duration::zero() || o.cancel < clock_duration::zero())
-    throw std::invalid_argument("run: a deadline is negative");
+  if (auto c = complaint(stop_limits{o.drain, o.cancel, o.kill}); !c.empty())
+    throw std::invalid_argument("run: " + std::string(c));
   if (auto c = complaint(o.budget); !c.empty())
     throw std::invalid_argument("run: " + std::string(c));
 
@@ -92,7 +92,8 @@ run_result detail::run_root(const run_options& o, root_body body, std::source_lo
   const auto kind = !failures.empty() ? run_result::kind::failed
                     : watch.signal()  ? run_result::kind::interrupted
                                       : run_result::kind::completed;
-  return {kind, std::move(failures), watch.signal(), watch.hurried(), system.letters()};
+  return {kind, std::move(failures), watch.signal(),
+          watch.hurried() || (watch.signal() && root.overran()), system.letters()};
 }
 
 } // namespace creche

@@ -19,13 +19,18 @@ struct run_options {
   std::string_view name = "app"; ///< the root of every path
   unsigned loops = 0;            ///< threads with a loop; 0: one per hardware thread
   creche::budget budget{};       ///< of the root nursery
+  creche::strategy strategy = strategy::one_for_one;        ///< the same
+  creche::auto_shutdown auto_shutdown = auto_shutdown::any; ///< the same
   /// creche: SIGINT or SIGTERM once drains, twice cancels, three times exits with 130; SIGUSR1
   /// prints the tree on standard error. none: signals are left alone.
   enum class signals_are { creche, none } signals = signals_are::creche;
+  // The phases of the root's stop, whoever asked for it: a signal, nursery::stop, a failure.
   clock_duration drain = std::chrono::seconds(10); ///< the orderly stop; then all are cancelled
-  clock_duration cancel =
-      std::chrono::seconds(5); ///< then the tree is printed and the process ends
-  bool log = true;             ///< failures and restarts on standard error, as they happen
+  clock_duration cancel = std::chrono::seconds(5); ///< then all are killed
+  /// Then who is on another loop than its nursery is abandoned; and if the tree does not end by
+  /// that, because a handler keeps its loop, it is printed and the process ends.
+  clock_duration kill = std::chrono::seconds(1);
+  bool log = true; ///< failures and restarts on standard error, as they happen
 };
 
 class run_result {

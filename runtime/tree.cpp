@@ -16,7 +16,18 @@ void print(std::string& out, const tree_node& n, unsigned depth) {
   if (!n.kind.empty()) out.append("  ").append(n.kind);
   out.append("  ").append(n.state);
   if (!n.waits_for.empty()) out.append(" (").append(n.waits_for).append(")");
-  if (n.stuck) out += "  STUCK: its handler keeps the loop busy";
+  if (n.stuck) {
+    char t[80];
+    std::snprintf(t, sizeof t, "  STUCK: its handler keeps the loop busy for %.1f s",
+                  n.stuck_for_s);
+    out += t;
+  }
+  if (n.phase_ends_in_s >= 0) {
+    char t[40];
+    std::snprintf(t, sizeof t, "  for %.1f s more", n.phase_ends_in_s);
+    out += t;
+  }
+  if (!n.policy.empty()) out.append("  ").append(n.policy);
   if (n.restarts) out.append("  restarts ").append(std::to_string(n.restarts));
   if (n.restart_in_s >= 0) {
     char t[40];
@@ -40,7 +51,9 @@ nlohmann::json json_of(const tree_node& n) {
   if (!n.detail.empty()) j["detail"] = n.detail;
   if (!n.failure.empty()) j["failure"] = n.failure;
   if (n.restart_in_s >= 0) j["restart_in_s"] = n.restart_in_s;
-  if (n.stuck) j["stuck"] = true;
+  if (n.phase_ends_in_s >= 0) j["phase_ends_in_s"] = n.phase_ends_in_s;
+  if (!n.policy.empty()) j["policy"] = n.policy;
+  if (n.stuck) j["stuck_for_s"] = n.stuck_for_s;
   if (n.hidden) j["hidden"] = n.hidden;
   auto& list = j["children"] = nlohmann::json::array();
   for (auto& c : n.children) list.push_back(json_of(c));

@@ -13,13 +13,16 @@ struct tree_node {
   std::string name;
   std::string kind;      ///< "nursery", "task", "tcp", …
   std::string state;     ///< "running", "waiting for restart", …
+  std::string policy;    ///< what its nursery, or a nursery, does when a child fails
   std::string waits_for; ///< what a task waits for: "sleep", …
   std::string detail;    ///< a service's own words
   std::string failure;   ///< the last one, as text
   std::uint32_t restarts = 0;
-  double restart_in_s = -1; ///< while it waits for its restart
-  bool stuck = false;       ///< its handler keeps the loop busy
-  std::uint64_t hidden = 0; ///< children that are not listed, because there are too many
+  double restart_in_s = -1;    ///< while it waits for its restart
+  double phase_ends_in_s = -1; ///< while it drains, is cancelled or killed, and that has a limit
+  bool stuck = false;          ///< its handler keeps the loop busy
+  double stuck_for_s = 0;      ///< for so long
+  std::uint64_t hidden = 0;    ///< children that are not listed, because there are too many
   std::vector<tree_node> children;
 
   /// Indented, one line a node.

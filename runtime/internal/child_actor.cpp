@@ -8,10 +8,13 @@ namespace creche::internal {
 
 std::string_view to_text(child_state s) noexcept {
   switch (s) {
+  case child_state::starting: return "starting";
   case child_state::running: return "running";
   case child_state::waiting: return "waiting for restart";
   case child_state::done: return "done";
-  case child_state::stopping: return "stopping";
+  case child_state::draining: return "draining";
+  case child_state::cancelling: return "cancelling";
+  case child_state::killing: return "killing";
   case child_state::ended: return "ended";
   }
   return "?";
@@ -39,6 +42,52 @@ child_past& child_record::history() {
     };
   }
   return *past;
+}
+
+// ---- mail across restarts
+
+void child_record::keep_mail(letter_list& mail, std::uint32_t n) noexcept {
+  auto& p = *past; // made at the launch
+  if (mail.head) {
+    (p.kept.tail ? p.kept.tail->next : p.kept.head) = mail.head;
+    p.kept.tail = mail.tail;
+    mail = {};
+  }
+  p.kept_size += n;
+  p.detached = true;
+}
+
+void child_record::hand_over_mail() {
+  if (!keeps_mail()) return;
+  auto& p = history();
+  std::lock_guard hold(nursery_home->tree());
+  p.kept_size = 0;
+  p.detached = false;
+  while (auto* l = p.kept.pop()) {
+    nursery_home->count(fate::sent, ~std::uint64_t{0}); // it was, and is again
+    auto& m = static_cast<detail::mail&>(*l);
+    if (actor->offer_mail(m, plan->mailbox) != send_result::queued)
+      m.type->drop(m, send_result::undelivered);
+  }
+}
+
+void child_record::drop_mail() noexcept {
+  if (!past) return;
+  letter_list all;
+  {
+    std::lock_guard hold(nursery_home->tree());
+    std::swap(all, past->kept);
+    past->kept_size = 0;
+    past->detached = false;
+  }
+  std::uint32_t n = 0;
+  for (; auto* l = all.pop(); ++n) {
+    auto& m = static_cast<detail::mail&>(*l);
+    m.type->drop(m, send_result::undelivered);
+  }
+  if (!n) return;
+  nursery_home->count(fate::undelivered, n);
+  add(counts().undelivered, n);
 }
 
 void child_record::add_reason(std::string_view reason, std::source_location where) {
@@ -69,7 +118,7 @@ letter_counts& child_record::counts() {
 
 send_result child_record::send(detail::mail& m) noexcept {
   auto r = send_result::undelivered;
-  if (nursery_home->at_home()) {
+  if (nursery_home->at_home() && !keeps_mail()) {
     r = offer(m);
   } else if (auto* l = loop::current(); l && &l->owner->gate() == gate) { // so it lives
     std::lock_guard hold(nursery_home->tree());
@@ -86,6 +135,16 @@ send_result child_record::send(detail::mail& m) noexcept {
 }
 
 send_result child_record::offer(detail::mail& m) noexcept {
+  if (past && past->detached && nursery) { // somebody is to find it
+    nursery_home->count(fate::sent);
+    if (past->kept_size >= plan->mailbox) {
+      nursery_home->count(fate::shed);
+      return send_result::shed;
+    }
+    ++past->kept_size;
+    past->kept.push(m);
+    return send_result::queued;
+  }
   if (nursery && actor)
     return actor->offer_mail(m, plan ? plan->mailbox : detail::plan::default_mailbox);
   nursery_home->count(fate::sent);
@@ -108,12 +167,14 @@ const letter_kind child_actor::cancel_kind{"cancel", lane::control,
                                                c.on_cancel();
                                            },
                                            [](letter&) noexcept {}};
-const letter_kind child_actor::ended_kind{"ended", lane::control,
-                                          [](letter& l, resident& r) {
-                                            static_cast<nursery_actor&>(r).child_ended(
-                                                *static_cast<ended_letter&>(l).self);
-                                          },
-                                          [](letter&) noexcept {}};
+const letter_kind child_actor::ended_kind{
+    "ended", lane::control,
+    [](letter& l, resident& r) {
+      static_cast<nursery_actor&>(r).child_ended(*static_cast<ended_letter&>(l).self);
+    },
+    [](letter& l) noexcept { // it had been abandoned
+      intrusive_ptr_release(static_cast<ended_letter&>(l).self->ctrl());
+    }};
 
 const letter_kind child_actor::mail_kind{"mail", lane::data,
                                          [](letter& l, resident& r) {
@@ -138,6 +199,44 @@ void child_actor::give(letter& l) {
 void child_actor::order_cancel() {
   if (record_) record_->cancel_asked.store(true, std::memory_order_relaxed);
   give(cancel_);
+}
+
+struct kill_note {
+  void operator()(resident& r) const { static_cast<child_actor&>(r).obey_kill(); }
+};
+
+void child_actor::order_kill() {
+  if (!std::exchange(kill_given_, true)) tell<kill_note, lane::control>(*this);
+}
+
+void child_actor::obey_kill() {
+  killed_ = true;
+  if (!std::exchange(cancel_seen_, true)) on_cancel();
+  if (!dead_) on_kill();
+}
+
+void child_actor::order_abandon(std::string path) {
+  record_->hold();
+  home_.owner->abandon(*this, std::move(path));
+  std::lock_guard hold(record_->nursery_home->tree());
+  abandoned_ = true;
+  record_->abandoned = true;
+  record_->actor = nullptr;
+}
+
+void child_actor::keep_mail(letter_list& unreceived, std::uint32_t n) noexcept {
+  if (!record_ || !record_->keeps_mail()) return;
+  std::lock_guard hold(record_->nursery_home->tree());
+  if (abandoned_) return;
+  collect_remote();
+  letter_list others;
+  while (auto* l = data_.pop()) {
+    const bool is_mail = l->kind == &mail_kind;
+    n += is_mail;
+    (is_mail ? unreceived : others).push(*l);
+  }
+  data_ = others;
+  record_->keep_mail(unreceived, n);
 }
 
 std::size_t child_actor::turn(std::size_t budget) {
@@ -195,16 +294,23 @@ void child_actor::on_exit(caf::error) {
 }
 
 void child_actor::finish(how h, std::exception_ptr error) {
+  before_end();
   how_ = killed_ && h == how::cancelled ? how::killed : h; // it may have completed first
   error_ = std::move(error);
   end(how_ == how::failed ? caf::make_error(caf::sec::runtime_error) : caf::error{});
 }
 
 void child_actor::let_go() {
-  if (record_)
-    record_->nursery->send(ended_);
-  else
-    release();
+  if (!record_) return release();
+  {
+    auto& nursery_home = *record_->nursery_home; // which may be about to abandon us
+    std::unique_lock hold(nursery_home.tree(), std::defer_lock);
+    if (&home_ != &nursery_home) hold.lock();
+    if (!abandoned_) return record_->nursery->send(ended_);
+  }
+  home_.owner->recovered(*this);
+  std::exchange(record_, nullptr)->drop();
+  release();
 }
 
 } // namespace creche::internal

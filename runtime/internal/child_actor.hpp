@@ -40,16 +40,31 @@ struct door {
   }
 };
 
-enum class child_state : std::uint8_t { running, waiting, done, stopping, ended };
+enum class child_state : std::uint8_t {
+  starting, // not ready yet
+  running,
+  waiting, // for its restart, or for others
+  done,
+  draining,
+  cancelling,
+  killing,
+  ended,
+};
 std::string_view to_text(child_state s) noexcept;
 
-/// What only some children need: those that wait for a restart, have a deadline, or failed.
+/// What only some children need: those that wait for a restart, have a deadline, failed, or keep
+/// their mail across restarts.
 struct child_past : timer, detail::pooled {
   child_record* record = nullptr;
   std::uint32_t incarnation = 0; // that the timer was set in
   std::optional<failure> last_failure;
   std::optional<failure> cancel_reason; // the first, because of the later ones
-  time_point next_launch{};
+  time_point next = time_point::max();  // launch, or phase of its end; under the tree lock
+  std::string waits_for;                // the sibling that it needs; the same
+  // mail that waits for the next incarnation; under the tree lock
+  letter_list kept;
+  std::uint32_t kept_size = 0;
+  bool detached = false; // the incarnation has ended, and what comes is kept
 };
 
 /// The logical child. Home thread of its nursery, except for the atomics.
@@ -62,6 +77,7 @@ struct child_record : detail::pooled { // 128 bytes: one more is 32 more for eve
   std::atomic<bool> cancel_asked{false};
   bool refused = false; // it was stopped only when what it waited for had ended by itself
   bool is_body = false;
+  bool abandoned = false;      // its last incarnation
   bool numbered = false;       // the label is followed by the ordinal
   std::uint16_t observers = 0; // who monitors it
   std::atomic<std::uint32_t> refs{1};
@@ -90,6 +106,14 @@ struct child_record : detail::pooled { // 128 bytes: one more is 32 more for eve
   std::string name() const;
   std::string path() const; // any thread, while the child lives
 
+  /// Of a child that keeps its mail: the incarnation takes leave of it, here. Home thread of the
+  /// child; under the tree lock.
+  void keep_mail(letter_list& mail, std::uint32_t n) noexcept;
+  /// What was kept goes to the new incarnation, or to nobody. Home thread of the nursery.
+  void hand_over_mail();
+  void drop_mail() noexcept;
+  bool keeps_mail() const noexcept { return plan && plan->on_restart == restart_mail::keep; }
+
 private:
   send_result offer(detail::mail& m) noexcept;
 };
@@ -109,6 +133,10 @@ public:
   void order_start() { give(start_); }
   void order_stop() { give(stop_); }
   void order_cancel();
+  void order_kill();
+  bool kill_ordered() const noexcept { return kill_given_; }
+  /// The nursery gives us up: we end by ourselves, and tell the system. Home thread of the nursery.
+  void order_abandon(std::string path);
   bool cancel_ordered() const noexcept { return cancel_given_; }
 
   std::size_t turn(std::size_t budget) override;
@@ -126,6 +154,8 @@ public:
 
   /// What CAF code knows this incarnation by. Home loop of the nursery.
   virtual caf::actor as_caf() { return handle(); }
+  /// Null if this is none.
+  virtual const nursery_actor* as_nursery() const noexcept { return nullptr; }
   /// What kind of child this is: "task", "nursery", "tcp", … Any thread.
   virtual std::string_view kind() const noexcept = 0;
   /// Adds to a node of the tree what is published. Any thread, under the home loop's tree lock.
@@ -137,6 +167,13 @@ protected:
   /// End in good order; the default cancels.
   virtual void on_stop() { on_cancel(); }
   virtual void on_cancel() = 0;
+  /// In the turn that ends us, before anything is dropped.
+  virtual void before_end() {}
+  /// Hands what was not received, `n` letters, and what waits to the next incarnation, if that is
+  /// what our mail is meant for; else it stays.
+  void keep_mail(letter_list& unreceived, std::uint32_t n) noexcept;
+  /// Cancelled before, and still here: the default has no stronger means.
+  virtual void on_kill() {}
 
   /// An exception left a handler of ours. The default: this incarnation failed.
   virtual void on_throw(std::exception_ptr e) { finish(how::failed, std::move(e)); }
@@ -156,10 +193,12 @@ protected:
   bool has_room_for_mail(std::uint32_t limit) noexcept;
 
   std::atomic<std::uint32_t> mail_{0}; // sent to this incarnation, and not received
-  bool killed_ = false;
+  bool killed_ = false;                // by somebody, or by its nursery
   std::source_location failed_at_;
 
 private:
+  friend struct kill_note;
+  void obey_kill();
   struct ended_letter : letter {
     child_actor* self;
   };
@@ -171,7 +210,9 @@ private:
   letter start_{start_kind}, stop_{stop_kind}, cancel_{cancel_kind};
   ended_letter ended_;
   how how_ = how::completed;
-  bool start_given_ = false, stop_given_ = false, cancel_given_ = false, cancel_seen_ = false;
+  bool start_given_ = false, stop_given_ = false, cancel_given_ = false, kill_given_ = false;
+  bool cancel_seen_ = false;
+  bool abandoned_ = false; // under the tree lock of the nursery's loop
 };
 
 } // namespace creche::internal

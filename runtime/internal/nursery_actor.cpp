@@ -4,6 +4,7 @@
 #include "runtime/internal/runtime_system.hpp"
 #include "runtime/internal/task_actor.hpp"
 #include "runtime/internal/tree_sink.hpp"
+#include "runtime/start_order.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -24,6 +25,17 @@ bool was_refused(const std::exception_ptr& e) {
   }
 }
 
+// What became of a child that was cancelled because it was not ready.
+std::exception_ptr not_ready(const child_record& r) {
+  return std::make_exception_ptr(
+      std::system_error(make_error_code(errc::timed_out),
+                        "not ready within " + span_text(r.plan->rules.ready_within)));
+}
+
+nursery_rules rules_of(const nursery_options& o) {
+  return {o.budget, o.strategy, o.auto_shutdown, o.limits};
+}
+
 double any_random(void* system) { return static_cast<runtime_system*>(system)->random(); }
 
 } // namespace
@@ -33,16 +45,15 @@ nursery_actor::nursery_actor(caf::actor_config& cfg, child_record* r, const nurs
 
 nursery_actor::nursery_actor(caf::actor_config& cfg, const nursery_options& o, task_actor* owner,
                              detail::nursery_scope* scope, std::source_location where)
-    : child_actor(cfg, nullptr),
-      state_({o.budget, o.strategy, o.auto_shutdown}, true, &any_random, home_.owner),
-      name_(o.name), owner_(owner), scope_(scope), where_(where) {
+    : child_actor(cfg, nullptr), state_(rules_of(o), true, &any_random, home_.owner), name_(o.name),
+      owner_(owner), scope_(scope), where_(where) {
   if (!owner_) return;
   std::lock_guard hold(home_.tree());
   next_of_task = std::exchange(owner_->nurseries, this);
 }
 
 nursery_link::nursery_link(nursery_actor& a, loop& l)
-    : actor(&a), home(&l), gate(&l.owner->gate()) {
+    : auto_shutdown(a.state().auto_shutdown()), actor(&a), home(&l), gate(&l.owner->gate()) {
   gate->hold();
 }
 nursery_link* nursery_actor::link() {
@@ -75,10 +86,19 @@ std::string nursery_actor::path() const {
   return (r->is_body ? r->nursery->path() : r->path()) + "/" + name_;
 }
 
+std::string nursery_actor::policy() const {
+  std::string text;
+  if (state_.strategy() != strategy::one_for_one) text = to_text(state_.strategy());
+  const auto& b = state_.budget();
+  if (const creche::budget usual; b.restarts != usual.restarts || b.within != usual.within)
+    text += (text.empty() ? "" : ", ") + std::to_string(b.restarts) + " in " + span_text(b.within);
+  return text;
+}
+
 nursery_statistics nursery_actor::statistics() const noexcept {
   auto& c = state_.counts();
-  return {state_.live(), c.added,   c.restarted, c.failed,
-          c.ignored,     c.refused, completed_,  cancelled_};
+  return {state_.live(), c.added,    c.restarted, c.failed, c.ignored,
+          c.refused,     completed_, cancelled_,  c.killed, c.abandoned};
 }
 
 // ---- starting
@@ -106,7 +126,17 @@ child_record* nursery_actor::make_record() {
 
 child nursery_actor::add(child_record* r, child_actor* first, const child_rules& rules) {
   if (first) r->actor = first;
-  const auto id = dead_ ? std::nullopt : state_.add(rules, todo_);
+  std::vector<nursery_state::child_id> needs;
+  if (r->plan && !r->plan->after.empty()) {
+    try {
+      needs = ids_of(*r->plan);
+    } catch (...) { // it comes from far away, where nobody could look
+      r->drop();
+      throw;
+    }
+  }
+  const auto now = rules.ready_within == no_limit ? home_.burst_time() : home_.now();
+  const auto id = dead_ ? std::nullopt : state_.add(rules, now, todo_, needs);
   if (!id) {
     const auto where = dead_ ? label() : path();
     if (first) intrusive_ptr_release(first->ctrl()); // never started, nobody knows it
@@ -120,6 +150,7 @@ child nursery_actor::add(child_record* r, child_actor* first, const child_rules&
     if (*id >= table_.size()) table_.resize(*id + 1);
     table_[*id] = r;
   }
+  if (names_ && r->plan) names_->emplace(r->plan->name, *id);
   carry_out();
   return child(r);
 }
@@ -130,23 +161,47 @@ child nursery_actor::start_call(const detail::call_ops& ops, void* call) {
   return add(r, make_task(home_, r, ops, call), plain_rules);
 }
 
-void check(const detail::plan* p) {
+void check(const detail::plan* p, auto_shutdown a) {
   if (!p) throw std::invalid_argument("start: the spec was used up");
-  if (auto c = complaint(p->rules.backoff); !c.empty())
+  if (auto c = complaint(p->rules); !c.empty())
     throw std::invalid_argument(p->name + ": " + std::string(c));
-  if (p->rules.stop_within < clock_duration::zero())
-    throw std::invalid_argument(p->name + ": stop_within is negative");
-  if (p->rules.significant && p->rules.restart == restart::permanent)
-    throw std::invalid_argument(p->name + ": it is significant, and permanent: it never ends for "
-                                          "good");
+  if (p->rules.ready_within != no_limit && !p->wants_ready)
+    throw std::invalid_argument(p->name + ": ready_within, but its function takes no ready<R>, so "
+                                          "it cannot say that it is ready");
+  if (p->rules.significant && a == auto_shutdown::never)
+    throw std::invalid_argument(p->name + ": it is significant, and its nursery never shuts down "
+                                          "by itself: auto_shutdown is never");
+}
+
+// The one sibling of that name; none, if it is to be started with this one.
+nursery_state::child_id nursery_actor::id_of(const detail::plan& p, const std::string& name,
+                                             bool comes) const {
+  if (!names_) {
+    names_ = std::make_unique<name_index>();
+    for (auto* r : table_)
+      if (r && r->plan) names_->emplace(r->plan->name, r->id);
+  }
+  const auto n = names_->count(name) + comes;
+  if (n == 1) return comes ? nursery_state::none : names_->find(name)->second;
+  throw std::invalid_argument(p.name + " is after " + name + ", and " + label() +
+                              (n == 0 ? " has no child of that name: start that one first, or both "
+                                        "with start_all"
+                                      : " has more than one child of that name"));
+}
+
+// Who is needed.
+std::vector<nursery_state::child_id> nursery_actor::ids_of(const detail::plan& p) const {
+  std::vector<nursery_state::child_id> ids;
+  for (const auto& name : p.after)
+    if (const auto id = id_of(p, name); std::find(ids.begin(), ids.end(), id) == ids.end())
+      ids.push_back(id);
+  return ids;
 }
 
 child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
   must_be_home();
-  check(p.get());
-  if (p->rules.significant && state_.auto_shutdown() == auto_shutdown::never)
-    throw std::invalid_argument(p->name + ": it is significant, and its nursery never shuts down "
-                                          "by itself: auto_shutdown is never");
+  check(p.get(), state_.auto_shutdown());
+  if (!p->after.empty()) (void)ids_of(*p);
   auto* r = make_record();
   r->plan = std::move(p);
   r->slot = slot;
@@ -160,8 +215,38 @@ child nursery_actor::start(child_record* r) {
     r->nursery = this;
     r->ordinal = ++ordinal_;
   }
-  r->plan->home = r->plan->where == placement::any_loop ? &home_.owner->roomiest() : &home_;
-  return add(r, nullptr, r->plan->rules);
+  auto& p = *r->plan;
+  p.home = p.where == placement::any_loop ? &home_.owner->roomiest() : &home_;
+  p.rules.says_ready = p.wants_ready;
+  p.rules.owns_all = p.where == placement::any_loop;
+  if (r->keeps_mail()) r->history().detached = true; // until it is launched
+  return add(r, nullptr, p.rules);
+}
+
+void nursery_actor::start_all(std::span<std::unique_ptr<detail::plan>> plans,
+                              std::span<child> started) {
+  must_be_home();
+  std::unordered_map<std::string_view, std::size_t> place;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const auto* p = plans[i].get();
+    check(p, state_.auto_shutdown());
+    if (!p->name.empty() && !place.emplace(p->name, i).second)
+      throw std::invalid_argument("start_all: two children are called " + p->name);
+  }
+  std::vector<std::vector<std::size_t>> needs(plans.size());
+  for (std::size_t i = 0; i < plans.size(); ++i)
+    for (const auto& name : plans[i]->after) {
+      const auto at = place.find(name);
+      id_of(*plans[i], name, at != place.end());
+      if (at != place.end()) needs[i].push_back(at->second);
+    }
+  const auto found = start_order_of(needs);
+  if (!found.cycle.empty()) {
+    std::string path;
+    for (auto i : found.cycle) path += plans[i]->name + " after ";
+    throw std::invalid_argument("start_all: a cycle: " + path + plans[found.cycle.front()]->name);
+  }
+  for (auto i : found.order) started[i] = start(std::move(plans[i]));
 }
 
 void nursery_actor::start_body(const detail::call_ops& ops, void* call) {
@@ -175,16 +260,13 @@ void nursery_actor::start_body(const detail::call_ops& ops, void* call) {
 
 void nursery_actor::child_ended(child_actor& c) {
   auto& r = *c.record();
+  if (r.actor != &c) return intrusive_ptr_release(c.ctrl()); // abandoned in the same moment
   auto h = c.ended_how();
   if (h == how::failed && state_.current_phase() != nursery_state::phase::open &&
       was_refused(c.error()))
     h = how::cancelled; // by us: it wanted to start a sibling while we stop
   if (h != how::completed || r.plan || r.is_body) {
-    const auto& at = c.failed_at().line() ? c.failed_at() : where_;
-    auto f = h == how::failed ? std::optional(failure::from(c.error(), r.path(), at))
-             : h == how::killed
-                 ? std::optional(failure(errc::killed, "killed from outside", r.path(), where_))
-                 : std::nullopt;
+    auto f = why_ended(c, h);
     std::lock_guard hold(home_.tree());
     if (f) r.history().last_failure = std::move(f);
     r.actor = nullptr;
@@ -193,11 +275,7 @@ void nursery_actor::child_ended(child_actor& c) {
   if (r.is_body) {
     body_ended(h, nullptr);
   } else {
-    if (r.slot) { // it never said that it is ready: its starter is told, and nobody else
-      r.slot->failed(r, h);
-      h = how::cancelled;
-      state_.cancel_child(r.id, home_.now(), todo_); // nor is it restarted with others
-    }
+    h = settle_slot(r, h);
     state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo_,
                  r.observers > 0);
     const auto p = state_.phase_of(r.id);
@@ -208,6 +286,38 @@ void nursery_actor::child_ended(child_actor& c) {
     carry_out();
   }
   intrusive_ptr_release(c.ctrl()); // what a reader of the tree saw of it is out of the table now
+}
+
+// What is to be told of it; it may set `h` right: late is failed.
+std::optional<failure> nursery_actor::why_ended(child_actor& c, how& h) const {
+  auto& r = *c.record();
+  const auto& at = c.failed_at().line() ? c.failed_at() : where_;
+  if (h != how::failed && !r.is_body && state_.is_late(r.id)) {
+    h = how::failed;
+    return failure::from(not_ready(r), r.path(), at);
+  }
+  if (h == how::failed) return failure::from(c.error(), r.path(), at);
+  if (h != how::killed) return std::nullopt;
+  return failure(errc::killed,
+                 c.kill_ordered() ? "killed: its cancel did not end it in time"
+                                  : "killed from outside",
+                 r.path(), where_);
+}
+
+// Of a child that ended: if it never said that it is ready, whoever waits for that is told, and
+// nobody else, and it is not restarted.
+how nursery_actor::settle_slot(child_record& r, how h) {
+  if (!r.slot || !r.slot->failed(r, h)) return h;
+  if (state_.phase_of(r.id) != nursery_state::child_phase::running) // late, or of a group
+    state_.cancel_child(r.id, home_.now(), todo_);
+  return how::cancelled;
+}
+
+void nursery_actor::child_ready(child_record& r) {
+  auto starting = child_state::starting; // unless it is to end
+  r.state.compare_exchange_strong(starting, child_state::running, std::memory_order_relaxed);
+  state_.ready(r.id, r.incarnation, home_.now(), todo_);
+  carry_out();
 }
 
 void nursery_actor::child_due(child_record& r, std::uint32_t incarnation) {
@@ -221,8 +331,17 @@ void nursery_actor::cancel_child(child_record& r, std::string_view reason,
   state_.cancel_child(r.id, home_.now(), todo_);
   carry_out();
 }
+void nursery_actor::stop_child(child_record& r) {
+  if (r.nursery != this || r.is_body) return;
+  state_.stop_child(r.id, home_.now(), todo_);
+  carry_out();
+}
 void nursery_actor::cancel_all() {
-  state_.cancel(todo_);
+  state_.cancel(home_.now(), todo_);
+  carry_out();
+}
+void nursery_actor::kill_all() {
+  state_.kill(home_.now(), todo_);
   carry_out();
 }
 void nursery_actor::cancel_all(std::string_view reason, std::source_location where) {
@@ -273,30 +392,41 @@ void nursery_actor::carry_out() {
 
 void nursery_actor::carry_out(const nursery_state::command& c) {
   using order = nursery_state::order;
-  auto* r = c.child == nursery_state::none ? nullptr : table_[c.child];
+  if (c.what == order::report) return report_end(c);
+  if (c.child == nursery_state::none) return carry_out_own(c);
+  auto* r = table_[c.child];
   switch (c.what) {
   case order::launch: return launch(*r, c.incarnation);
   case order::stop:
-    r->state.store(child_state::stopping, std::memory_order_relaxed);
+    r->state.store(child_state::draining, std::memory_order_relaxed);
     if (r->actor) r->actor->order_stop();
     return;
   case order::cancel:
-    r->state.store(child_state::stopping, std::memory_order_relaxed);
+    r->state.store(child_state::cancelling, std::memory_order_relaxed);
     if (r->actor) r->actor->order_cancel();
     return;
+  case order::kill:
+    r->state.store(child_state::killing, std::memory_order_relaxed);
+    if (r->actor) r->actor->order_kill();
+    return;
+  case order::abandon: return abandon(*r);
   case order::wait_until: {
     std::lock_guard hold(home_.tree());
     auto& p = r->history();
     home_.disarm(p);
     p.incarnation = c.incarnation;
-    p.next_launch = c.when;
+    p.next = c.when;
+    p.waits_for.clear();
     home_.arm(p, c.when);
-    if (!r->actor) r->state.store(child_state::waiting, std::memory_order_relaxed);
+    if (state_.phase_of(c.child) == nursery_state::child_phase::waiting)
+      r->state.store(child_state::waiting, std::memory_order_relaxed);
     return;
   }
   case order::wait: {
     std::lock_guard hold(home_.tree());
-    if (r->past) r->past->next_launch = home_.now();
+    if (const auto of = state_.waits_for(c.child); of != nursery_state::none)
+      r->history().waits_for = table_[of]->name();
+    if (r->past) r->past->next = home_.now();
     if (r->state.load(std::memory_order_relaxed) == child_state::done) r->waits.begin();
     r->state.store(child_state::waiting, std::memory_order_relaxed);
     return;
@@ -305,26 +435,72 @@ void nursery_actor::carry_out(const nursery_state::command& c) {
     r->state.store(child_state::done, std::memory_order_release);
     return r->waits.end();
   case order::forget_timer:
-    if (r->past) home_.disarm(*r->past);
+    if (!r->past) return;
+    home_.disarm(*r->past);
+    {
+      std::lock_guard hold(home_.tree());
+      r->past->next = time_point::max();
+    }
     return;
   case order::forget: return forget(*r);
-  case order::report: return report_end(c);
+  default: return; // not of a child
+  }
+}
+
+void nursery_actor::carry_out_own(const nursery_state::command& c) {
+  using order = nursery_state::order;
+  switch (c.what) {
   case order::cancel_body:
     if (scope_) return scope_->cancel();
-    if (body_) {
-      if (body_->actor) body_->actor->order_cancel();
-      return;
+    if (!body_) return on_close();
+    if (body_->actor) body_->actor->order_cancel();
+    return;
+  case order::kill_body:
+    if (scope_) return scope_->kill();
+    if (body_ && body_->actor) body_->actor->order_kill();
+    return;
+  case order::wait_until:
+    if (!stop_timer_) {
+      stop_timer_ = std::make_unique<stop_timer>();
+      stop_timer_->self = this;
+      stop_timer_->fire = [](timer& t) {
+        auto* n = static_cast<stop_timer&>(t).self;
+        n->state_.due(nursery_state::none, 0, n->home_.now(), n->todo_);
+        n->carry_out();
+      };
     }
-    return on_close();
-  case order::finish: return;
+    home_.disarm(*stop_timer_);
+    home_.arm(*stop_timer_, c.when);
+    stop_ends_.store(c.when.time_since_epoch().count(), std::memory_order_relaxed);
+    return;
+  case order::forget_timer:
+    home_.disarm(*stop_timer_);
+    stop_ends_.store(0, std::memory_order_relaxed);
+    return;
+  default: return; // of a child
   }
+}
+
+// It stays where it is, borrows from nobody, and tells the system when it has ended.
+void nursery_actor::abandon(child_record& r) {
+  failure f(errc::stuck, "abandoned: neither a cancel nor a kill ended it in time", r.path(),
+            where_);
+  if (r.actor) r.actor->order_abandon(r.path());
+  r.end.store(how::killed, std::memory_order_relaxed);
+  std::lock_guard hold(home_.tree());
+  r.history().last_failure = std::move(f);
 }
 
 void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
   if (incarnation != r.incarnation && r.incarnation != 0)
     r.restarts.fetch_add(1, std::memory_order_relaxed);
   r.incarnation = incarnation;
-  r.state.store(child_state::running, std::memory_order_relaxed);
+  if (r.plan && r.plan->wants_ready && !r.slot) r.slot = detail::ready_slot::make(*this, r);
+  r.state.store(r.slot ? child_state::starting : child_state::running, std::memory_order_relaxed);
+  if (r.past && !r.past->waits_for.empty()) {
+    std::lock_guard hold(home_.tree());
+    r.past->waits_for.clear();
+  }
   if (!r.actor) {
     try {
       auto* made = r.plan->make(r);
@@ -336,15 +512,12 @@ void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
         std::lock_guard hold(home_.tree());
         r.history().last_failure = std::move(f);
       }
-      auto h = how::failed;
-      r.end.store(h, std::memory_order_relaxed);
-      if (r.slot) {
-        r.slot->failed(r, h);
-        h = how::cancelled;
-      }
-      return state_.ended(r.id, incarnation, h, home_.now(), todo_, r.observers > 0);
+      r.end.store(how::failed, std::memory_order_relaxed);
+      return state_.ended(r.id, incarnation, settle_slot(r, how::failed), home_.now(), todo_,
+                          r.observers > 0);
     }
   }
+  r.hand_over_mail();
   r.actor->order_start();
 }
 
@@ -352,7 +525,9 @@ void nursery_actor::report_end(const nursery_state::command& c) {
   auto* r = c.child == nursery_state::none ? nullptr : table_[c.child];
   auto why = !r ? body_failure_ : r->past ? r->past->last_failure : std::nullopt;
   if (c.over_budget) {
-    failure f(errc::budget_exhausted, exhausted_text(state_.budget()), r->path(), where_);
+    const auto* domain = r->plan ? r->plan->rules.domain : nullptr;
+    failure f(errc::budget_exhausted, exhausted_text(domain ? domain->limit() : state_.budget()),
+              r->path(), where_);
     why = why ? f.because(*why) : f;
   }
   if (!why) why = failure(errc::unknown, "ended", r ? r->path() : path(), where_);
@@ -377,6 +552,13 @@ void nursery_actor::forget(child_record& r) {
     }
   }
   if (r.past) home_.disarm(*r.past);
+  if (r.slot) r.slot->failed(r, how::cancelled); // it was never launched
+  if (r.keeps_mail()) r.drop_mail();
+  if (names_ && r.plan) {
+    auto [at, last] = names_->equal_range(r.plan->name);
+    while (at != last && at->second != r.id) ++at;
+    if (at != last) names_->erase(at);
+  }
   if (r.plan) r.plan->let_go();
   on_forget(r);
   {
@@ -425,205 +607,8 @@ void nursery_actor::describe(const tree_sink& out) const {
       ++out.node.hidden;
   }
   if (!body_ || !body_->actor) return;
-  if (home_.running() == static_cast<const runnable*>(body_->actor))
-    out.node.stuck = home_.is_stuck();
+  if (home_.running() == static_cast<const runnable*>(body_->actor)) tell_stuck(out.node, home_);
   body_->actor->describe(out);
 }
 
 } // namespace creche::internal
-
-// ---- what the public headers declare
-
-namespace creche {
-
-child nursery::start(child_spec spec) {
-  return actor_.start(std::unique_ptr<detail::plan>(spec.release()));
-}
-child nursery::start_call(const detail::call_ops& ops, void* call) {
-  return actor_.start_call(ops, call);
-}
-void nursery::keep_box(void* value, void (*destroy)(void*)) {
-  actor_.keep(std::shared_ptr<void>(value, destroy));
-}
-void nursery::cancel(std::string_view reason, std::source_location where) noexcept {
-  actor_.cancel_all(reason, where);
-}
-void nursery::stop() noexcept { actor_.stop_all(); }
-std::string nursery::path() const { return actor_.path(); }
-std::size_t nursery::live() const noexcept { return actor_.state().live(); }
-nursery_statistics nursery::statistics() const noexcept { return actor_.statistics(); }
-
-task<outcome> nursery::monitor(child c) {
-  actor_.must_be_home();
-  auto* r = internal::child_access::record(c);
-  if (!r || (!c.ended() && r->nursery != &actor_))
-    throw std::invalid_argument("monitor: not a child of this nursery");
-  struct observer {
-    std::uint16_t& count;
-    explicit observer(std::uint16_t& n) noexcept : count(n) { ++count; }
-    observer(const observer&) = delete;
-    ~observer() { --count; }
-  } here(r->observers);
-  for (;;) {
-    co_await c.wait();
-    if (auto end = c.result()) co_return *std::move(end);
-  } // it was done, and runs again with its group
-}
-
-// ---- from elsewhere
-
-nursery::handle nursery::remote() { return handle(actor_.link()); }
-
-nursery::handle::handle(const handle& o) noexcept : link_(o.link_) {
-  if (link_) link_->hold();
-}
-nursery::handle::~handle() {
-  if (link_) link_->drop();
-}
-bool nursery::handle::ended() const noexcept {
-  return !link_ || link_->over.load(std::memory_order_acquire);
-}
-
-namespace {
-
-// A start on its way to the nursery's loop. If it never gets there it is refused where it dies.
-class start_order {
-public:
-  explicit start_order(internal::child_record* r) noexcept : record_(r) {} // takes over a reference
-  start_order(start_order&& o) noexcept : record_(std::exchange(o.record_, nullptr)) {}
-  ~start_order() {
-    if (record_) refuse();
-  }
-  void carry_out(internal::nursery_actor* n) {
-    if (!n) return;
-    auto* r = std::exchange(record_, nullptr);
-    r->hold();
-    try {
-      n->start(r);
-      r->drop();
-    } catch (const nursery_closed&) {
-      record_ = r;
-    }
-  }
-
-private:
-  void refuse() noexcept {
-    auto* r = std::exchange(record_, nullptr);
-    if (r->nursery) {
-      std::lock_guard hold(r->nursery_home->tree());
-      r->nursery = nullptr;
-    }
-    r->plan->let_go();
-    r->add_reason("nursery closed", std::source_location());
-    r->end.store(how::cancelled, std::memory_order_relaxed);
-    r->state.store(internal::child_state::ended, std::memory_order_release);
-    r->waits.end();
-    r->drop();
-  }
-  internal::child_record* record_;
-};
-
-} // namespace
-
-child nursery::handle::start(child_spec spec) const {
-  if (!link_) throw std::invalid_argument("start: an empty handle of a nursery");
-  std::unique_ptr<detail::plan> p(spec.release());
-  internal::check(p.get());
-  auto* r = internal::nursery_actor::make_record(*link_->home, *link_->gate);
-  r->plan = std::move(p);
-  r->hold();
-  child c(r);
-  start_order order(r);
-  if (link_->home->at_home())
-    order.carry_out(link_->actor);
-  else
-    link_->gate->post(*link_->home, [keep = *this, o = std::move(order)]() mutable {
-      o.carry_out(keep.link_->actor);
-    });
-  return c;
-}
-void nursery::handle::cancel(std::string_view reason, std::source_location where) const {
-  if (ended()) return;
-  if (link_->home->at_home()) return link_->actor->cancel_all(reason, where);
-  link_->gate->post(*link_->home, [keep = *this, text = std::string(reason), where] {
-    if (auto* a = keep.link_->actor) a->cancel_all(text, where);
-  });
-}
-void nursery::handle::stop() const {
-  if (ended()) return;
-  if (link_->home->at_home()) return link_->actor->stop_all();
-  link_->gate->post(*link_->home, [keep = *this] {
-    if (auto* a = keep.link_->actor) a->stop_all();
-  });
-}
-
-namespace detail {
-
-nursery_scope::~nursery_scope() = default;
-
-nursery& nursery_scope::open() {
-  if (auto c = complaint(options_.budget); !c.empty())
-    throw std::invalid_argument(std::string(options_.name) + ": " + std::string(c));
-  intercepts = true;
-  auto& owner = static_cast<internal::task_actor&>(run_);
-  actor_ = internal::make_resident<internal::nursery_actor>(owner.home(), options_, &owner, this,
-                                                            where_);
-  join_.scope = this;
-  enter(run_);
-  if (pending_outside()) actor_->cancel_all(); // children see it, even if the body shields itself
-  return actor_->face();
-}
-
-void nursery_scope::fail(std::exception_ptr why) noexcept {
-  unmade_ = std::move(why);
-  run_.finished(*this, false);
-}
-
-// First when the body is over, then when the table is empty.
-void nursery_scope::complete(bool stopped) {
-  if (!std::exchange(body_over_, true)) {
-    auto error = std::exchange(unmade_, nullptr);
-    if (!stopped && body_) error = std::move(body_.get().error);
-    body_.reset();
-    told_ = stopped || pending_outside();
-    // a body without a checkpoint has not seen it; our own stop is no reason to hurry the children
-    if (pending_outside()) actor_->cancel_all();
-    run_.wait(join_, *this); // over() may come at once
-    actor_->body_ended(stopped ? how::cancelled : error ? how::failed : how::completed, error);
-    return;
-  }
-  close();
-}
-
-// Trio's rule: the end of the body is a checkpoint, and so is the wait for the children. A stop
-// that comes from further out goes on from here if it was seen there, or stopped a child.
-void nursery_scope::close() {
-  if (auto f = actor_->take_failures(); !f.empty()) failures_.emplace(std::move(f));
-  const bool stopped = told_ || actor_->statistics().cancelled > 0;
-  std::exchange(actor_, nullptr)->end({});
-  leave();
-  if (failures_) return run_.go_on(*this); // a failure beside a stop wins
-  if (run_.may_go_on()) return run_.go_on(*this);
-  if (!run_.pending()) return run_.yield();
-  if (stopped) return run_.stop();
-  run_.go_on(*this);
-}
-
-void nursery_scope::cancelled_from_outside() noexcept {
-  if (actor_) actor_->cancel_all();
-}
-
-void nursery_scope::rethrow() {
-  if (failures_) throw failure_group(*failures_);
-}
-
-aborted nursery_scope::join::abort() noexcept {
-  if (!scope->cancelled || scope->pending_outside()) { // or it was, before somebody shielded it
-    scope->told_ = true;
-    scope->actor_->cancel_all();
-  }
-  return aborted::told; // the children end by themselves, soon
-}
-
-} // namespace detail
-} // namespace creche

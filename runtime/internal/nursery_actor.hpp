@@ -9,6 +9,11 @@
 #include "runtime/nursery.hpp"
 
 #include <functional>
+#include <unordered_map>
+
+namespace creche {
+struct tree_node;
+} // namespace creche
 
 namespace creche::internal {
 
@@ -18,6 +23,7 @@ class task_actor;
 struct nursery_link {
   std::atomic<std::uint32_t> refs{1}; // the nursery's
   std::atomic<bool> over{false};
+  const creche::auto_shutdown auto_shutdown; // what children are checked against
   nursery_actor* actor;
   loop* home;
   door* gate;
@@ -37,6 +43,9 @@ struct report {
   std::uint32_t restarts;
   clock_duration delay; // restarting
 };
+
+/// Throws std::invalid_argument, with a sentence, if no child can be made of this.
+void check(const detail::plan* p, auto_shutdown a);
 
 class nursery_actor : public child_actor {
 public:
@@ -62,8 +71,10 @@ public:
 
   // ---- events; home thread
   child start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot = nullptr);
-  /// A record made by make_record, with its plan. Throws nursery_closed, and drops it.
+  /// A record made by make_record, with its plan. Throws nursery_closed, or std::invalid_argument
+  /// if whom it is after is not there, and drops it.
   child start(child_record* r);
+  void start_all(std::span<std::unique_ptr<detail::plan>> plans, std::span<child> started);
   /// For handles; made when first asked for. The caller's reference.
   nursery_link* link();
   child start_call(const detail::call_ops& ops, void* call);
@@ -74,7 +85,9 @@ public:
   void child_ready(child_record& r);
   void cancel_child(child_record& r, std::string_view reason = {},
                     std::source_location where = std::source_location::current());
+  void stop_child(child_record& r);
   void cancel_all();
+  void kill_all();
   void cancel_all(std::string_view reason, std::source_location where);
   void stop_all();
   /// All children in good order, at the same time.
@@ -92,6 +105,9 @@ public:
   nursery_state::phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
 
   // ---- for the tree; under the tree lock
+  const nursery_actor* as_nursery() const noexcept override { return this; }
+  std::string policy() const; // "one_for_all, 3 in 5 s"; empty: the default
+  void tell_phase(tree_node& n) const;
   nursery_actor* next_of_task = nullptr;
   void describe(const tree_sink&) const override;
 
@@ -99,6 +115,7 @@ protected:
   void on_start() override {}
   void on_stop() override { stop_all(); }
   void on_cancel() override { cancel_all(); }
+  void on_kill() override { kill_all(); }
   /// No body to cancel: what a service must give up before its children may go. Default: says at
   /// once that it has.
   virtual void on_close() { body_ended(how::completed, nullptr); }
@@ -115,6 +132,13 @@ private:
   void carry_out();
   void carry_out(const nursery_state::command& c);
   void launch(child_record& r, std::uint32_t incarnation);
+  void carry_out_own(const nursery_state::command& c);
+  void abandon(child_record& r);
+  how settle_slot(child_record& r, how h);
+  nursery_state::child_id id_of(const detail::plan& p, const std::string& name,
+                                bool comes = false) const;
+  std::vector<nursery_state::child_id> ids_of(const detail::plan& p) const;
+  std::optional<failure> why_ended(child_actor& c, how& h) const;
   void report_end(const nursery_state::command& c);
   void forget(child_record& r);
   void over(how h);
@@ -136,7 +160,15 @@ private:
   std::uint64_t ordinal_ = 0;
   std::uint64_t completed_ = 0, cancelled_ = 0;
   std::atomic<nursery_state::phase> phase_{nursery_state::phase::open}; // published
+  std::atomic<clock_duration::rep> stop_ends_{0}; // the present phase; published; 0: never
   bool carrying_out_ = false;
+  struct stop_timer : timer, detail::pooled {
+    nursery_actor* self;
+  };
+  std::unique_ptr<stop_timer> stop_timer_; // made when a limit is set
+  // siblings by name, kept from the first one on that is `.after` another
+  using name_index = std::unordered_multimap<std::string_view, nursery_state::child_id>;
+  mutable std::unique_ptr<name_index> names_;
 };
 
 } // namespace creche::internal

@@ -11,10 +11,16 @@ root_nursery::root_nursery(runtime_system& s, const run_options& o, detail::root
 void root_nursery::open() {
   auto& home = system_.at(0);
   auto* n = make_resident<nursery_actor>(
-      home, nursery_options{.name = options_.name, .budget = options_.budget}, nullptr, nullptr,
-      where_);
+      home,
+      nursery_options{.name = options_.name,
+                      .budget = options_.budget,
+                      .strategy = options_.strategy,
+                      .auto_shutdown = options_.auto_shutdown,
+                      .limits = {options_.drain, options_.cancel, options_.kill}},
+      nullptr, nullptr, where_);
   n->on_root_end = [this, n](how) {
     failures_ = n->take_failures();
+    overran_ = n->state().overran();
     {
       std::lock_guard hold(system_.at(0).tree());
       system_.root = nullptr;

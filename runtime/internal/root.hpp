@@ -22,6 +22,8 @@ public:
   time_point cancelling_since() const noexcept {
     return time_point(clock_duration(cancelling_.load(std::memory_order_relaxed)));
   }
+  /// Its orderly stop took longer than it may. After the end.
+  bool overran() const noexcept { return overran_; }
   std::vector<failure> take_failures() { return std::move(failures_); } // after the end
 
 private:
@@ -37,6 +39,7 @@ private:
   std::source_location where_;
   std::function<void()> on_end_;
   std::vector<failure> failures_;
+  bool overran_ = false;
   std::atomic<bool> ended_{false};
   std::atomic<std::int64_t> cancelling_{0};
 };

@@ -66,6 +66,19 @@ std::vector<failure> runtime_system::escalated() {
   return escalated_;
 }
 
+void runtime_system::abandon(child_actor& c, std::string path) {
+  std::lock_guard hold(telling_);
+  abandoned_.push_back({&c, std::move(path), time().now()});
+}
+void runtime_system::recovered(child_actor& c) noexcept {
+  std::lock_guard hold(telling_);
+  std::erase_if(abandoned_, [&](const given_up& g) { return g.who == &c; });
+}
+std::size_t runtime_system::abandoned() {
+  std::lock_guard hold(telling_);
+  return abandoned_.size();
+}
+
 void runtime_system::start() {
   drained_ = std::make_unique<std::barrier<>>(std::ptrdiff_t(loops_.size()));
   try {
@@ -105,12 +118,25 @@ tree_node runtime_system::snapshot(std::size_t most_children) {
     top.name = root->label();
     top.kind = root->kind();
     top.state = to_text(root->phase());
+    top.policy = root->policy();
+    root->tell_phase(top);
     root->describe(tree_sink{top, most_children});
   } else {
     top.name = "nothing";
     top.state = "ended";
   }
   for (auto& l : loops_) l->tree().unlock();
+  std::lock_guard hold(telling_);
+  if (abandoned_.empty()) return top;
+  tree_node given;
+  given.name = given.state = "abandoned";
+  for (const auto& g : abandoned_) {
+    auto& c = given.children.emplace_back();
+    c.name = g.path;
+    c.state = "abandoned";
+    c.detail = "for " + std::to_string((time().now() - g.since) / std::chrono::seconds(1)) + " s";
+  }
+  top.children.push_back(std::move(given));
   return top;
 }
 
@@ -132,11 +158,28 @@ ledger runtime_system::letters() const noexcept {
 
 // ---- tree_sink
 
+static double seconds_until(time_point t, const loop& l) {
+  return std::max(0.0, std::chrono::duration<double>(t - l.now()).count());
+}
+
+void tell_stuck(tree_node& n, const loop& l) {
+  if (!l.is_stuck()) return;
+  n.stuck = true;
+  n.stuck_for_s = std::chrono::duration<double>(l.now() - l.stuck_since()).count();
+}
+
+void nursery_actor::tell_phase(tree_node& n) const {
+  if (const auto t = stop_ends_.load(std::memory_order_relaxed); t != 0)
+    n.phase_ends_in_s = seconds_until(time_point(clock_duration(t)), home_);
+}
+
 void tree_sink::nursery(const nursery_actor& n) const {
   auto& c = node.children.emplace_back();
   c.name = n.label();
   c.kind = n.kind();
   c.state = to_text(n.phase());
+  c.policy = n.policy();
+  n.tell_phase(c);
   n.describe(tree_sink{c, most_children});
 }
 
@@ -145,16 +188,29 @@ void tree_sink::child(const child_record& r) const {
   c.name = r.name();
   c.state = to_text(r.state.load(std::memory_order_relaxed));
   c.restarts = r.restarts.load(std::memory_order_relaxed);
-  if (r.past) {
-    if (r.past->last_failure) c.failure = r.past->last_failure->what();
-    if (r.state.load(std::memory_order_relaxed) == child_state::waiting)
-      c.restart_in_s = std::max(
-          0.0, std::chrono::duration<double>(r.past->next_launch - r.nursery_home->now()).count());
+  if (r.plan && r.plan->rules.restart != restart::temporary)
+    c.policy = to_text(r.plan->rules.restart);
+  if (auto* p = r.past.get()) {
+    if (p->last_failure) c.failure = p->last_failure->what();
+    const auto state = r.state.load(std::memory_order_relaxed);
+    const auto left = [&] { return seconds_until(p->next, *r.nursery_home); };
+    if (state == child_state::waiting && !p->waits_for.empty()) {
+      c.state = "waiting for a sibling";
+      c.waits_for = p->waits_for;
+    } else if (state == child_state::waiting) {
+      c.restart_in_s = left();
+    } else if (p->next != time_point::max() && state >= child_state::draining) {
+      c.phase_ends_in_s = left();
+    }
   }
   if (!r.actor) return;
   c.kind = r.actor->kind();
   auto& home = r.actor->home();
-  c.stuck = home.running() == static_cast<const runnable*>(r.actor) && home.is_stuck();
+  if (home.running() == static_cast<const runnable*>(r.actor)) tell_stuck(c, home);
+  if (auto* n = r.actor->as_nursery()) {
+    if (n->phase() != nursery_state::phase::open) c.state = to_text(n->phase());
+    if (c.policy.empty()) c.policy = n->policy();
+  }
   r.actor->describe(tree_sink{c, most_children});
 }
 

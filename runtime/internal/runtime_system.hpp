@@ -44,6 +44,11 @@ public:
   /// The first failures that ended a nursery, the oldest first. Any thread.
   std::vector<failure> escalated();
 
+  /// A child that its nursery gave up, until it has ended. Any thread.
+  void abandon(child_actor& c, std::string path);
+  void recovered(child_actor& c) noexcept;
+  std::size_t abandoned();
+
   /// Starts the threads of the loops.
   void start();
   /// Ends them, in order; what still lives after `patience` is named. Returns how many did.
@@ -67,6 +72,12 @@ private:
   std::mutex reading_; // one reader of the tree at a time
   std::mutex telling_;
   std::vector<failure> escalated_; // under telling_
+  struct given_up {
+    child_actor* who;
+    std::string path;
+    time_point since;
+  };
+  std::vector<given_up> abandoned_; // under telling_
   std::atomic<std::uint64_t> seed_;
 };
 

@@ -41,6 +41,8 @@ public:
 protected:
   void on_start() override { started_ = true; }
   void on_cancel() override { root_.cancel(); }
+  void on_kill() override { root_.kill(); }
+  void before_end() override;
   void on_mail(detail::mail& m) override;
   void on_caf(caf::mailbox_element& e) override;
   void let_go() override;

@@ -7,6 +7,9 @@
 
 namespace creche::internal {
 
+/// If that loop is stuck, in this node's handler.
+void tell_stuck(tree_node& n, const loop& l);
+
 struct tree_sink {
   tree_node& node;
   std::size_t most_children;

@@ -122,14 +122,15 @@ void watch::look_at_loops(runtime_system& s) {
   }
 }
 
+// The root keeps its deadlines itself. What is left for us is to end a process whose loops do not
+// answer.
 void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
-  if (root.cancelling_since() != time_point{} && phase_ends_ == time_point::max())
-    phase_ends_ = later(root.cancelling_since(), options_.cancel);
-  if (system_clock().now() < phase_ends_) return;
-  if (signals_ == 1 && root.cancelling_since() == time_point{}) { // the drain took too long
-    phase_ends_ = later(system_clock().now(), options_.cancel);
-    overran_ = true;
-    return root.cancel();
+  const auto now = system_clock().now();
+  const auto cancelled = root.cancelling_since();
+  if (cancelled == time_point{}) {
+    if (now < later(phase_ends_, stuck_after)) return;
+  } else if (now < later(later(cancelled, options_.cancel), options_.kill)) {
+    return;
   }
   auto text = "creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text();
   for (auto& f : s.escalated()) text += "what began it: " + f.to_text() + "\n";

@@ -21,8 +21,8 @@ public:
   void keep(runtime_system& s, root_nursery& root);
 
   int signal() const noexcept { return signal_; }
-  /// What was asked for in good order was cut short, by a second signal or by its deadline.
-  bool hurried() const noexcept { return signals_ > 1 || overran_; }
+  /// What was asked for in good order was cut short by a second signal.
+  bool hurried() const noexcept { return signals_ > 1; }
 
 private:
   struct loop_seen {
@@ -39,7 +39,6 @@ private:
   int signal_fd_ = -1, ended_fd_ = -1;
   int signal_ = 0;
   unsigned signals_ = 0;
-  bool overran_ = false;
   time_point phase_ends_ = time_point::max();
   std::vector<loop_seen> seen_;
 };

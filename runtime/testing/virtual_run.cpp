@@ -21,7 +21,11 @@ virtual_result detail::run_root(const virtual_options& o, creche::detail::root_b
   std::string deadlock;
   std::size_t pending_timers = 0;
   {
-    run_options ro{.name = o.name, .budget = o.budget};
+    run_options ro{.name = o.name,
+                   .budget = o.budget,
+                   .drain = no_limit,
+                   .cancel = no_limit,
+                   .kill = no_limit};
     internal::root_nursery root(system, ro, body, where, [] {});
     internal::simulation sim(system, time, o.seed);
     sim.settle();

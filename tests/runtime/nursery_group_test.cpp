@@ -173,7 +173,7 @@ TEST_CASE("O25.auto_shutdown: never, any, all") {
       s.ended(1, how::completed); // it does not count
       CHECK(s.n.current_phase() == phase::open);
       s.ended(0, how::completed);
-      CHECK((s.n.current_phase() == phase::stopping) == (when == auto_shutdown::any));
+      CHECK((s.n.current_phase() == phase::draining) == (when == auto_shutdown::any));
       s.ended(2, how::completed);
       CHECK((s.n.current_phase() == phase::finished) == (when != auto_shutdown::never));
     }
@@ -237,7 +237,7 @@ struct group_world {
   group_world(strategy s, const std::vector<restart>& types) : n({plenty, s}, false) {
     for (auto t : types)
       rules.push_back({.restart = t, .backoff = {.first = 0s}, .ignore_failure = true});
-    for (auto& r : rules) (void)n.add(r, out);
+    for (auto& r : rules) (void)n.add(r, now, out);
     out.clear();
   }
   // All that is asked for happens at once.
@@ -360,7 +360,7 @@ TEST_CASE("S1: groups by chance: one stop at a time, launches in order, and all 
       n.ended(c, n.incarnation(c), h, now, out);
       carry_out();
     };
-    for (auto& r : rules) (void)n.add(r, out);
+    for (auto& r : rules) (void)n.add(r, now, out);
     carry_out();
     for (int step = 0; step < 60; ++step) {
       const auto c = nursery_state::child_id(below(all.size()));
@@ -396,11 +396,11 @@ TEST_CASE("S1: groups by chance: one stop at a time, launches in order, and all 
       REQUIRE((p == child_phase::running) == all[c].runs);
       REQUIRE((p != child_phase::gone || rules[c].restart == restart::temporary));
     }
-    n.cancel(out);
+    n.cancel(now, out);
     carry_out();
     for (nursery_state::child_id c = 0; c < all.size(); ++c)
       if (all[c].runs) end(c, how::cancelled);
-    n.close_when_empty(out);
+    n.close_when_empty(now, out);
     REQUIRE(n.current_phase() == phase::finished);
     REQUIRE(n.counts().stale == 0);
   }

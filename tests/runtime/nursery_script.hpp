@@ -3,6 +3,8 @@
 
 #include "runtime/nursery_state.hpp"
 
+#include <initializer_list>
+#include <span>
 #include <string>
 
 namespace creche::testing {
@@ -24,9 +26,14 @@ struct script {
   explicit script(has b = no_body, budget limit = {}) : n({.budget = limit}, b == body) {}
   script(has b, const nursery_rules& rules) : n(rules, b == body) {}
 
-  std::string add(const child_rules& r) {
-    const auto id = n.add(r, out);
+  std::string add(const child_rules& r, std::initializer_list<nursery_state::child_id> needs = {}) {
+    const auto id = n.add(r, now, out, std::span(needs.begin(), needs.size()));
     return id ? said() : "refused";
+  }
+  std::string add(child_rules&&, std::initializer_list<nursery_state::child_id> = {}) = delete;
+  std::string ready(nursery_state::child_id c) {
+    n.ready(c, n.incarnation(c), now, out);
+    return said();
   }
   std::string ended(nursery_state::child_id c, how h) {
     n.ended(c, n.incarnation(c), h, now, out);
@@ -48,12 +55,22 @@ struct script {
     n.cancel_child(c, now, out);
     return said();
   }
+  /// The nursery's own timer.
+  std::string due_all_after(clock_duration d) {
+    now += d;
+    n.due(nursery_state::none, 0, now, out);
+    return said();
+  }
+  std::string kill() {
+    n.kill(now, out);
+    return said();
+  }
   std::string stop() {
     n.stop(now, out);
     return said();
   }
   std::string cancel() {
-    n.cancel(out);
+    n.cancel(now, out);
     return said();
   }
   std::string body_ended(how h) {
@@ -61,7 +78,7 @@ struct script {
     return said();
   }
   std::string close_when_empty() {
-    n.close_when_empty(out);
+    n.close_when_empty(now, out);
     return said();
   }
 

@@ -113,7 +113,7 @@ public:
     if (s.what == event::add) {
       pending_ = rules_of_new;
       ++added_;
-      const auto id = n_.add(*rules_of_new, out_);
+      const auto id = n_.add(*rules_of_new, now_, out_);
       hold(id.has_value() == (before == phase::open || before == phase::cancelling),
            "a closed nursery refuses, an open or cancelling one accepts");
       hold(id.has_value() || out_.empty(), "a refusal has no commands");
@@ -138,10 +138,10 @@ public:
     } else if (s.what == event::stop) {
       n_.stop(now_, out_);
     } else if (s.what == event::cancel) {
-      n_.cancel(out_);
+      n_.cancel(now_, out_);
     } else if (s.what == event::close) {
       closed_ = true;
-      n_.close_when_empty(out_);
+      n_.close_when_empty(now_, out_);
     } else {
       now_ += 1min;
     }
@@ -331,10 +331,10 @@ private:
       restarted |= c.child == s.child && (c.what == order::launch || c.what == order::wait_until);
     }
     if (s.what == event::cancel) at_least(phase::cancelling);
-    if (s.what == event::stop) at_least(phase::stopping);
+    if (s.what == event::stop) at_least(phase::draining);
     if (is_end(s.what) && !restarted) {
       const auto& a = actors_[s.child];
-      if (before == phase::open && a.rules->significant && !a.asked) at_least(phase::stopping);
+      if (before == phase::open && a.rules->significant && !a.asked) at_least(phase::draining);
       if (is_failure(outcome_of(s.what)) && !a.rules->ignore_failure && before == phase::open)
         at_least(phase::cancelling);
     }
@@ -372,7 +372,7 @@ private:
       const auto& a = actors_[x];
       const auto expected = !a.runs         ? child_phase::waiting
                             : a.told_cancel ? child_phase::cancelling
-                            : a.told_stop   ? child_phase::stopping
+                            : a.told_stop   ? child_phase::draining
                                             : child_phase::running;
       hold(n_.phase_of(x) == expected, "phase_of() is what was commanded");
       hold(n_.incarnation(x) == a.incarnation, "incarnation() is the last one launched");
@@ -383,10 +383,10 @@ private:
       hold(a.told_cancel || n_.current_phase() != phase::cancelling, "a cancel reaches everybody");
     }
     hold(c == nursery_state::none, "iteration ends");
-    if (n_.current_phase() == phase::stopping && !started_.empty() && !body_live_)
+    if (n_.current_phase() == phase::draining && !started_.empty() && !body_live_)
       hold(actors_[started_.back()].told_stop || actors_[started_.back()].told_cancel,
            "an orderly stop always waits for somebody who was told");
-    if (n_.current_phase() >= phase::stopping)
+    if (n_.current_phase() >= phase::draining)
       hold(!body_live_ || body_told_, "an ending nursery has told its body");
     hold(finished_ == (n_.current_phase() == phase::finished), "finished is what finish says");
   }
@@ -413,7 +413,11 @@ std::vector<child_rules> all_rules() {
       for (const clock_duration limit : {clock_duration(0), clock_duration(5s), no_limit})
         for (const bool ignore : {false, true})
           for (const bool significant : {false, true})
-            v.push_back({r, {.first = first}, limit, ignore, significant});
+            v.push_back({.restart = r,
+                         .backoff = {.first = first},
+                         .stop_within = limit,
+                         .ignore_failure = ignore,
+                         .significant = significant});
   return v;
 }
 

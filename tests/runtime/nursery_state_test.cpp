@@ -259,8 +259,8 @@ TEST_CASE("S2: six in 5 s is the least budget that never ends with the default b
   const auto lives = [](unsigned restarts) {
     nursery_state n({{.restarts = restarts, .within = 5s}}, false, [](void*) { return 1.0; });
     nursery_state::commands out;
-    const auto c = n.add(permanent, out);
     time_point now(24h);
+    const auto c = n.add(permanent, now, out);
     for (int i = 0; i < 100 && n.live() != 0; ++i) {
       n.ended(*c, n.incarnation(*c), how::failed, now, out);
       now = n.next_launch(*c).value_or(now);
@@ -310,8 +310,8 @@ TEST_CASE("S2: jitter comes from the source of chance that was given") {
   double chance = 1;
   nursery_state n({}, false, [](void* p) { return *static_cast<double*>(p); }, &chance);
   nursery_state::commands out;
-  const auto c = n.add(permanent, out);
   const time_point now(24h);
+  const auto c = n.add(permanent, now, out);
   n.ended(*c, 1, how::failed, now, out);
   CHECK(n.next_launch(*c) == now + 80ms);
 }
@@ -501,7 +501,7 @@ TEST_CASE("O.count_children, scale_many_temporary: 10^6 children, ids and rows a
   script s;
   constexpr nursery_state::child_id many = 1'000'000;
   for (nursery_state::child_id i = 0; i < many; ++i) {
-    (void)s.n.add(ignored, s.out);
+    (void)s.n.add(ignored, s.now, s.out);
     s.out.clear();
   }
   CHECK(s.n.live() == many);
@@ -511,13 +511,13 @@ TEST_CASE("O.count_children, scale_many_temporary: 10^6 children, ids and rows a
   }
   CHECK(s.n.live() == many / 2);
   CHECK(s.n.counts().ignored == many / 2);
-  const auto id = s.n.add(ignored, s.out);
+  const auto id = s.n.add(ignored, s.now, s.out);
   REQUIRE(id);
   CHECK(*id < many);
   CHECK(s.n.incarnation(*id) == 2);
   CHECK(s.n.last() == *id);
   s.out.clear();
-  s.n.cancel(s.out);
+  s.n.cancel(s.now, s.out);
   CHECK(s.out.size() == many / 2 + 1);
   CHECK(s.out.front().child == *id);
 }

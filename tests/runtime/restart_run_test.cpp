@@ -283,3 +283,58 @@ TEST_CASE("a child's callable and arguments die with the child, not with the las
   });
   CHECK(handle.name() == "worker");
 }
+
+TEST_CASE("C8, X9, pain 2: 500 children fail on one upstream: one unit, and one launch for all") {
+  failure_domain upstream({.restarts = 3, .within = 5s}, steady);
+  bool is_up = true;
+  int lives = 0;
+  std::vector<clock_duration> relaunched;
+  run_clean([&](nursery&) -> task<> {
+    const auto begin = now();
+    auto client = [&]() -> task<> {
+      if (++lives > 500) relaunched.push_back(now() - begin);
+      while (is_up) co_await sleep_for(100ms);
+      throw std::runtime_error("upstream is down");
+    };
+    auto pool = [&](nursery& n) -> task<> {
+      for (int i = 0; i < 100; ++i)
+        n.start(child_spec("client", client).restart(restart::permanent).domain(upstream));
+      co_await sleep_for(1h);
+      CHECK(n.statistics().restarted == 100);
+      n.cancel();
+    };
+    auto pools = [&](nursery& n) -> task<> {
+      for (int i = 0; i < 5; ++i)
+        n.start([&]() -> task<> {
+          co_await with_nursery({.name = "pool", .budget = {0, 1s}}, pool); // none of its own
+        });
+      co_await sleep_for(10s);
+      is_up = false;
+      co_await sleep_for(500ms); // all have seen it
+      is_up = true;
+    };
+    co_await with_nursery(pools);
+  });
+  CHECK(upstream.counts().outages == 1);
+  CHECK(upstream.counts().failures == 500);
+  CHECK(lives == 1000);
+  REQUIRE(relaunched.size() == 500);
+  CHECK(relaunched.front() == relaunched.back());
+}
+
+TEST_CASE("X9: an exhausted domain says its own budget") {
+  failure_domain upstream({.restarts = 2, .within = 7s}, at_once);
+  const auto r = run_and_see([&](nursery& n) -> task<> {
+    n.start(child_spec("client",
+                       []() -> task<> {
+                         co_await sleep_for(1s);
+                         throw std::runtime_error("upstream is down");
+                       })
+                .restart(restart::permanent)
+                .domain(upstream));
+    co_await sleep_for(1h);
+  });
+  REQUIRE(r.run.failures());
+  CHECK(r.run.failures()->to_text().find("restart budget exhausted: 2 in 7 s") !=
+        std::string::npos);
+}

@@ -90,7 +90,7 @@ TEST_CASE("process: never drains" * doctest::skip()) {
 }
 TEST_CASE("process: never ends" * doctest::skip()) { run_tardy({.loops = 1}, true); }
 TEST_CASE("process: never ends in time" * doctest::skip()) {
-  run_tardy({.loops = 1, .drain = 0s, .cancel = 1ms}, true);
+  run_tardy({.loops = 1, .drain = 0s, .cancel = 1ms, .kill = 1ms}, true);
 }
 TEST_CASE("process: blocks its loops" * doctest::skip()) {
   std::exit(run({.name = "app", .loops = 2}, [](nursery& n) -> task<> {
@@ -106,7 +106,7 @@ TEST_CASE("process: blocks its loops" * doctest::skip()) {
             }).finish());
 }
 TEST_CASE("process: fails and does not end in time" * doctest::skip()) {
-  run({.loops = 1, .cancel = std::chrono::milliseconds(50)}, [](nursery& n) -> task<> {
+  run({.loops = 1, .cancel = 50ms, .kill = 1ms}, [](nursery& n) -> task<> {
     n.start(child_spec(new tardy_plan(true)));
     co_await sleep_for(1ms);
     throw std::runtime_error("the important reason");
@@ -263,7 +263,7 @@ TEST_CASE("S7 a tree that does not end in time is printed, and the process ends"
   REQUIRE(p.says("ready\n"));
   p.send(SIGTERM);
   CHECK(p.complains("the tree did not end in time"));
-  CHECK(p.complains("tardy  tardy  stopping"));
+  CHECK(p.complains("tardy  tardy  killing"));
   CHECK(p.wait() == 128 + SIGTERM);
 }
 
@@ -372,7 +372,7 @@ TEST_CASE("run refuses options that make no sense") {
   CHECK(refused(quiet(100'000)) == "run: more than 1024 loops");
   auto o = quiet(1);
   o.drain = -1s;
-  CHECK(refused(o) == "run: a deadline is negative");
+  CHECK(refused(o) == "run: a limit of its stop is negative");
   o = quiet(1);
   o.budget.within = 0s;
   CHECK(refused(o) == "run: budget.within must be more than nothing");
