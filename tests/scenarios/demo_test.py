@@ -51,7 +51,7 @@ def tree_and_page(demo):
     tree = demo.tree()
     children = {child["name"]: child for child in tree["children"]}
     check_equal("the tree's root", (tree["name"], tree["kind"]), ("demo", "nursery"))
-    check_equal("its children", set(children), {"http", "worker", "ticker"})
+    check_equal("its children", set(children), {"http", "worker", "ticker", "backend"})
     check("each with restarts", all(isinstance(c["restarts"], int) for c in children.values()))
     stacks = [[layer["name"] for layer in stack["children"]]
               for stack in children["http"]["children"]]
@@ -63,6 +63,32 @@ def tree_and_page(demo):
     check("  needs nothing from elsewhere", "://" not in page and "src=" not in page)
     ticks = lambda: int(re.search(rb"ticker, seconds</dt><dd>(\d+)<", demo.get("/").body)[1])
     check("the ticker ticks", until(lambda: ticks() > 0))
+
+
+def phases_and_needs(demo):
+    """db fails: api and cache are drained before it, and come back after it; the tree shows it."""
+    def services():
+        nursery = demo.child("backend")["children"]
+        return {c["name"]: c for c in nursery[0]["children"]} if nursery else {}
+
+    def states():
+        return {name: c["state"] for name, c in services().items()}
+
+    up = {"db": "running", "cache": "running", "api": "running"}
+    check("backend: all are up", until(lambda: states() == up), states())
+    check_equal("  permanent", {c["policy"] for c in services().values()}, {"permanent"})
+    check_equal("/crash/db", demo.get("/crash/db").status, 202)
+    check("  api drains, with a limit", until(
+        lambda: services()["api"]["state"] == "draining"
+        and 0 < services()["api"].get("phase_ends_in_s", -1) <= 2), services())
+    check("  and the page says so", until(lambda: b"draining" in demo.get("/").body))
+    check("  then cache", until(lambda: states()["cache"] == "draining"), states())
+    check("  db starts first", until(lambda: states() == {
+        "db": "starting", "cache": "waiting for a sibling", "api": "waiting for a sibling"}),
+        states())
+    check("  cache follows db", until(lambda: states()["cache"] == "starting"), states())
+    check("  all are up again", until(lambda: states() == up), states())
+    check_equal("  each restarted once", {c["restarts"] for c in services().values()}, {1})
 
 
 def pipelining(demo):
@@ -230,6 +256,7 @@ def main(program):
             check("it says where it listens, once", demo.first_line.startswith("listening on "))
             plain_answers(demo)
             tree_and_page(demo)
+            phases_and_needs(demo)
             a_browser(demo)
             pipelining(demo)
             bodies(demo)

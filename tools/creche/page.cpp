@@ -136,7 +136,19 @@ std::string_view light_of(const tree_node& n) {
 void put(writer& w, const tree_node& n) {
   w.raw("<li><i class=\"").raw(light_of(n)).raw("\"></i><b>").text(n.name).raw("</b>");
   if (n.kind != n.name) w.span("", n.kind);
-  w.span("tag", n.stuck ? "stuck: it keeps its loop busy" : n.state);
+  if (n.stuck) {
+    char text[64];
+    std::snprintf(text, sizeof text, "stuck: it keeps its loop busy for %.1f s", n.stuck_for_s);
+    w.span("tag", text);
+  } else {
+    w.span("tag", n.state);
+  }
+  if (n.phase_ends_in_s >= 0) {
+    char left[48];
+    std::snprintf(left, sizeof left, "for %.1f s more", n.phase_ends_in_s);
+    w.span("tag hurt", left);
+  }
+  if (!n.policy.empty()) w.span("tag", n.policy);
   if (!n.waits_for.empty()) w.span("tag", "waits: " + n.waits_for);
   if (n.restarts) w.span("tag hurt", counted(n.restarts, "restart"));
   if (n.restart_in_s >= 0) {

@@ -35,6 +35,14 @@ task<response> crash(service& s, request&) {
       .header("Retry-After", "1");
 }
 
+task<response> crash_db(service& s, request&) {
+  if (s.backend.crash_db())
+    co_return response::text(202, "db fails now. api and cache are stopped before it is started "
+                                  "again, and follow it; see / or /tree.\n");
+  co_return response::text(503, "db is not up; try again in a moment.\n")
+      .header("Retry-After", "1");
+}
+
 task<response> echo_any(service&, request& r) { return echo(r); }
 
 struct route {
@@ -49,15 +57,14 @@ struct route {
 };
 
 constexpr route table[] = {
-    {"/hello", {"GET", "HEAD"}, hello},
-    {"/", {"GET", "HEAD"}, front_page},
-    {"/tree", {"GET", "HEAD"}, tree_json},
-    {"/crash", {"GET", "POST"}, crash},
-    {"/echo", {}, echo_any},
+    {"/hello", {"GET", "HEAD"}, hello},       {"/", {"GET", "HEAD"}, front_page},
+    {"/tree", {"GET", "HEAD"}, tree_json},    {"/crash", {"GET", "POST"}, crash},
+    {"/crash/db", {"GET", "POST"}, crash_db}, {"/echo", {}, echo_any},
 };
 
 task<response> not_found() {
-  co_return response::text(404, "Not found. There is /, /tree, /hello, /crash and /echo.\n");
+  co_return response::text(404,
+                           "Not found. There is /, /tree, /hello, /crash, /crash/db and /echo.\n");
 }
 task<response> not_allowed(const route& r) {
   const auto allow = r.allow();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/http1.hpp"
+#include "tools/creche/backend.hpp"
 #include "tools/creche/worker.hpp"
 
 #include <atomic>
@@ -12,10 +13,11 @@ namespace demo {
 /// use.
 struct service {
   demo::worker worker;
+  demo::backend backend;
   std::atomic<std::uint64_t> seconds{0}; ///< the ticker's
 };
 
-/// `/`, `/tree`, `/hello`, `/crash`, `/echo`. `s` must outlive the server.
+/// `/`, `/tree`, `/hello`, `/crash`, `/crash/db`, `/echo`. `s` must outlive the server.
 creche::http1::server::handler routes(service& s);
 
 /// 200 with the request's body and content type, as it comes in.
