@@ -7,6 +7,7 @@
 // itself is freed where its last caf::actor dies; its behaviours are gone when its child ends.
 #pragma once
 
+#include "runtime/embedded.hpp"
 #include "runtime/ledger.hpp"
 #include "runtime/nursery.hpp"
 #include "runtime/receive.hpp"
@@ -34,6 +35,9 @@ struct leash {
 
 /// For the ledger: what became of messages to an actor whose home is that loop. Any thread.
 void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n = 1) noexcept;
+/// The loop's object lives as long as whoever may still be written to. Any thread.
+void hold_home(caf::execution_unit& home) noexcept;
+void drop_home(caf::execution_unit& home) noexcept;
 
 } // namespace detail
 
@@ -54,7 +58,9 @@ public:
       if (leash_.error) *leash_.error = e;
       return caf::sec::runtime_error;
     });
+    detail::hold_home(*home_);
   }
+  ~at_home() override { detail::drop_home(*home_); }
 
   using Base::enqueue;
   void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override {
@@ -235,5 +241,14 @@ template <class T, class... A>
 caf::actor spawn_at_home(nursery& n, std::string_view name, A... args) {
   return actor_of(n.start(caf_child<T>(name, std::move(args)...)));
 }
+
+/// A tree inside an actor system that is somebody else's: no scheduler of CAF's is started,
+/// creche's loops are execution units of `system` on threads of their own, and CAF's actors and the
+/// tree's children write to each other like others of one system. The system goes on after the
+/// tree's end, and must outlive what this gives. `on_end` is called on a thread of the tree's, last
+/// of all. Throws what run() throws.
+embedded embed(caf::actor_system& system, run_options o, detail::function<task<>(nursery&)> main,
+               detail::function<void(const run_result&)> on_end = {},
+               std::source_location where = std::source_location::current());
 
 } // namespace creche

@@ -39,6 +39,8 @@ void root_nursery::open() {
 }
 
 void root_nursery::stop() {
+  std::int64_t never = 0;
+  stopping_.compare_exchange_strong(never, system_.time().now().time_since_epoch().count());
   system_.gate().post(system_.at(0), [this] {
     if (system_.root) system_.root->stop_all();
   });
@@ -47,6 +49,16 @@ void root_nursery::cancel() {
   system_.gate().post(system_.at(0), [this] {
     if (system_.root) system_.root->cancel_all();
   });
+}
+
+run_result root_nursery::result(std::size_t left, int signal, bool hurried) {
+  if (left)
+    failures_.emplace_back(errc::stuck, std::to_string(left) + " actors did not end with the tree",
+                           std::string(options_.name), where_);
+  const auto kind = !failures_.empty() ? run_result::kind::failed
+                    : signal           ? run_result::kind::interrupted
+                                       : run_result::kind::completed;
+  return {kind, std::move(failures_), signal, hurried, system_.letters()};
 }
 
 } // namespace creche::internal

@@ -22,6 +22,12 @@ public:
   time_point cancelling_since() const noexcept {
     return time_point(clock_duration(cancelling_.load(std::memory_order_relaxed)));
   }
+  /// When the orderly stop was asked for; zero: it was not. Any thread.
+  time_point stopping_since() const noexcept {
+    return time_point(clock_duration(stopping_.load(std::memory_order_relaxed)));
+  }
+  /// After the end of the loops, on which `left` actors did not end.
+  run_result result(std::size_t left, int signal, bool hurried);
   std::vector<failure> take_failures() { return std::move(failures_); } // after the end
 
 private:
@@ -38,7 +44,12 @@ private:
   std::function<void()> on_end_;
   std::vector<failure> failures_;
   std::atomic<bool> ended_{false};
-  std::atomic<std::int64_t> cancelling_{0};
+  std::atomic<std::int64_t> cancelling_{0}, stopping_{0};
 };
+
+/// Throws std::invalid_argument, in the name of `whose`, for options that make no sense.
+void check(const run_options& o, std::string_view whose);
+/// On standard error, as a line of the log.
+void log_report(const report& r);
 
 } // namespace creche::internal

@@ -59,6 +59,11 @@ watch::watch(const run_options& o) : options_(o) {
   if (signal_fd_ < 0) fail("signalfd");
 }
 
+watch::watch(const run_options& o, in_a_guest) : options_(o), guest_(true) {
+  ended_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (ended_fd_ < 0) fail("eventfd");
+}
+
 watch::~watch() {
   if (signal_fd_ >= 0) {
     // one that came after the tree's end has nobody to speak to; unblocked, it would kill us
@@ -85,7 +90,7 @@ void watch::keep(runtime_system& s, root_nursery& root) {
     while (signal_fd_ >= 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info)
       on_signal(int(info.ssi_signo), s, root);
     look_at_loops(s);
-    look_at_deadlines(s, root);
+    guest_ ? look_at_guest(s, root) : look_at_deadlines(s, root);
   }
 }
 
@@ -117,8 +122,12 @@ void watch::look_at_loops(runtime_system& s) {
     l.set_stuck_since(seen.since);
     if (std::exchange(seen.told, true) || !options_.log) continue;
     const auto path = stuck_path(s.snapshot(10'000), "");
-    print("creche: loop " + std::to_string(i) + " is stuck in a handler of " +
-          (path.empty() ? "an unknown actor" : path) + "\n");
+    if (path.empty() && l.guest())
+      print("creche: loop " + std::to_string(i) +
+            " gets no turns: its io_context is not run, or is busy with another handler\n");
+    else
+      print("creche: loop " + std::to_string(i) + " is stuck in a handler of " +
+            (path.empty() ? "an unknown actor" : path) + "\n");
   }
 }
 
@@ -131,10 +140,24 @@ void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
     overran_ = true;
     return root.cancel();
   }
+  print_what_is_left(s);
+  ::_exit(signal_ ? 128 + signal_ : 1);
+}
+
+void watch::look_at_guest(runtime_system& s, root_nursery& root) {
+  const auto now = system_clock().now();
+  const auto cancelling = root.cancelling_since(), stopping = root.stopping_since();
+  if (cancelling == time_point{}) {
+    if (stopping != time_point{} && now >= later(stopping, options_.drain)) root.cancel();
+  } else if (now >= later(cancelling, options_.cancel) && !std::exchange(overran_, true)) {
+    print_what_is_left(s);
+  }
+}
+
+void watch::print_what_is_left(runtime_system& s) {
   auto text = "creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text();
   for (auto& f : s.escalated()) text += "what began it: " + f.to_text() + "\n";
   print(text);
-  ::_exit(signal_ ? 128 + signal_ : 1);
 }
 
 } // namespace creche::internal
