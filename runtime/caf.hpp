@@ -39,6 +39,16 @@ void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n = 1)
 void hold_home(caf::execution_unit& home) noexcept;
 void drop_home(caf::execution_unit& home) noexcept;
 
+/// Tells those who asked that nobody will answer, and counts what it is shown.
+struct caf_bouncer {
+  caf::detail::sync_request_bouncer bounce;
+  std::uint64_t lost = 0;
+  template <class... A> caf::intrusive::task_result operator()(const A&... a) {
+    ++lost;
+    return bounce(a...);
+  }
+};
+
 } // namespace detail
 
 /// The class CAF spawns in place of `Base`.
@@ -124,10 +134,10 @@ public:
       this->mailbox_.close();
       this->get_normal_queue().flush_cache();
       this->get_urgent_queue().flush_cache();
-      caf::detail::sync_request_bouncer bounce{why};
-      std::uint64_t lost = 0;
-      while (auto n = this->mailbox_.queue().new_round(1000, bounce).consumed_items) lost += n;
-      if (lost) detail::count_caf(*home_, internal::fate::undelivered, lost);
+      detail::caf_bouncer bounce{caf::detail::sync_request_bouncer{why}};
+      while (this->mailbox_.queue().new_round(1000, bounce).consumed_items) {
+      }
+      if (bounce.lost) detail::count_caf(*home_, internal::fate::undelivered, bounce.lost);
     }
     if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     this->unregister_from_system();
@@ -183,13 +193,50 @@ private:
   std::optional<std::tuple<A...>> args_;
 };
 
+/// Of a function, as caf::actor_system::spawn takes them; each incarnation has its own copies.
+template <class F, class... A> class caf_function_plan final : public caf_plan {
+public:
+  using actor_class = caf::infer_impl_from_fun_t<F>;
+  static_assert(std::is_base_of_v<caf::event_based_actor, actor_class>,
+                "a CAF child is an event-based actor without static types: its function returns "
+                "caf::behavior or void, and takes caf::event_based_actor*, "
+                "caf::stateful_actor<S>* or neither");
+  template <class... B>
+  explicit caf_function_plan(F f, B&&... b)
+      : call_(std::in_place, std::move(f), std::tuple<A...>(std::forward<B>(b)...)) {}
+  caf::actor spawn(caf::actor_config& cfg, leash l) override {
+    caf::detail::init_fun_factory<actor_class, F> make;
+    cfg.init_fun =
+        std::apply([&](const auto&... a) { return make(call_->first, a...); }, call_->second);
+    return cfg.host->system().template spawn_class<at_home<actor_class>, caf::no_spawn_options>(cfg,
+                                                                                                l);
+  }
+  void let_go() noexcept override { call_.reset(); }
+
+private:
+  std::optional<std::pair<F, std::tuple<A...>>> call_;
+};
+
 } // namespace detail
 
 /// A child that is an event-based CAF actor of class T, made from copies of `args`. It completes
 /// when T quits without an error, fails when a handler throws or T quits with one, and is killed by
 /// CAF's exit_reason::kill. Cancelled, it ends as by exit_reason::user_shutdown.
-template <class T, class... A> child_spec caf_child(std::string_view name, A... args) {
+template <class T, class... A>
+  requires std::is_base_of_v<caf::local_actor, T>
+child_spec caf_child(std::string_view name, A... args) {
+  static_assert(std::is_base_of_v<caf::event_based_actor, T>,
+                "a CAF child is an event-based actor without static types");
   auto p = std::make_unique<detail::caf_plan_of<T, A...>>(std::move(args)...);
+  p->name = name;
+  return child_spec(p.release());
+}
+/// The same of a function that CAF could spawn: `caf::behavior f(caf::event_based_actor*, args…)`.
+template <class F, class... A>
+  requires(!std::is_base_of_v<caf::local_actor, F>)
+child_spec caf_child(std::string_view name, F function, A... args) {
+  auto p =
+      std::make_unique<detail::caf_function_plan<F, A...>>(std::move(function), std::move(args)...);
   p->name = name;
   return child_spec(p.release());
 }
