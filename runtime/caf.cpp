@@ -73,6 +73,9 @@ void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n) noe
   static_cast<internal::loop&>(home).count(f, n);
 }
 
+void hold_home(caf::execution_unit& home) noexcept { static_cast<internal::loop&>(home).hold(); }
+void drop_home(caf::execution_unit& home) noexcept { static_cast<internal::loop&>(home).drop(); }
+
 task<> caf_plan::body(ready_slot*) { throw std::logic_error("a CAF actor has no body"); }
 
 internal::child_actor* caf_plan::make(internal::child_record& record) {

@@ -7,6 +7,7 @@
 // itself is freed where its last caf::actor dies; its behaviours are gone when its child ends.
 #pragma once
 
+#include "runtime/embedded.hpp"
 #include "runtime/ledger.hpp"
 #include "runtime/nursery.hpp"
 #include "runtime/receive.hpp"
@@ -34,6 +35,19 @@ struct leash {
 
 /// For the ledger: what became of messages to an actor whose home is that loop. Any thread.
 void count_caf(caf::execution_unit& home, internal::fate f, std::uint64_t n = 1) noexcept;
+/// The loop's object lives as long as whoever may still be written to. Any thread.
+void hold_home(caf::execution_unit& home) noexcept;
+void drop_home(caf::execution_unit& home) noexcept;
+
+/// Tells those who asked that nobody will answer, and counts what it is shown.
+struct caf_bouncer {
+  caf::detail::sync_request_bouncer bounce;
+  std::uint64_t lost = 0;
+  template <class... A> caf::intrusive::task_result operator()(const A&... a) {
+    ++lost;
+    return bounce(a...);
+  }
+};
 
 } // namespace detail
 
@@ -54,7 +68,9 @@ public:
       if (leash_.error) *leash_.error = e;
       return caf::sec::runtime_error;
     });
+    detail::hold_home(*home_);
   }
+  ~at_home() override { detail::drop_home(*home_); }
 
   using Base::enqueue;
   void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override {
@@ -118,10 +134,10 @@ public:
       this->mailbox_.close();
       this->get_normal_queue().flush_cache();
       this->get_urgent_queue().flush_cache();
-      caf::detail::sync_request_bouncer bounce{why};
-      std::uint64_t lost = 0;
-      while (auto n = this->mailbox_.queue().new_round(1000, bounce).consumed_items) lost += n;
-      if (lost) detail::count_caf(*home_, internal::fate::undelivered, lost);
+      detail::caf_bouncer bounce{caf::detail::sync_request_bouncer{why}};
+      while (this->mailbox_.queue().new_round(1000, bounce).consumed_items) {
+      }
+      if (bounce.lost) detail::count_caf(*home_, internal::fate::undelivered, bounce.lost);
     }
     if (may_have_timeouts) return Base::cleanup(std::move(why), host);
     this->unregister_from_system();
@@ -177,13 +193,50 @@ private:
   std::optional<std::tuple<A...>> args_;
 };
 
+/// Of a function, as caf::actor_system::spawn takes them; each incarnation has its own copies.
+template <class F, class... A> class caf_function_plan final : public caf_plan {
+public:
+  using actor_class = caf::infer_impl_from_fun_t<F>;
+  static_assert(std::is_base_of_v<caf::event_based_actor, actor_class>,
+                "a CAF child is an event-based actor without static types: its function returns "
+                "caf::behavior or void, and takes caf::event_based_actor*, "
+                "caf::stateful_actor<S>* or neither");
+  template <class... B>
+  explicit caf_function_plan(F f, B&&... b)
+      : call_(std::in_place, std::move(f), std::tuple<A...>(std::forward<B>(b)...)) {}
+  caf::actor spawn(caf::actor_config& cfg, leash l) override {
+    caf::detail::init_fun_factory<actor_class, F> make;
+    cfg.init_fun =
+        std::apply([&](const auto&... a) { return make(call_->first, a...); }, call_->second);
+    return cfg.host->system().template spawn_class<at_home<actor_class>, caf::no_spawn_options>(cfg,
+                                                                                                l);
+  }
+  void let_go() noexcept override { call_.reset(); }
+
+private:
+  std::optional<std::pair<F, std::tuple<A...>>> call_;
+};
+
 } // namespace detail
 
 /// A child that is an event-based CAF actor of class T, made from copies of `args`. It completes
 /// when T quits without an error, fails when a handler throws or T quits with one, and is killed by
 /// CAF's exit_reason::kill. Cancelled, it ends as by exit_reason::user_shutdown.
-template <class T, class... A> child_spec caf_child(std::string_view name, A... args) {
+template <class T, class... A>
+  requires std::is_base_of_v<caf::local_actor, T>
+child_spec caf_child(std::string_view name, A... args) {
+  static_assert(std::is_base_of_v<caf::event_based_actor, T>,
+                "a CAF child is an event-based actor without static types");
   auto p = std::make_unique<detail::caf_plan_of<T, A...>>(std::move(args)...);
+  p->name = name;
+  return child_spec(p.release());
+}
+/// The same of a function that CAF could spawn: `caf::behavior f(caf::event_based_actor*, args…)`.
+template <class F, class... A>
+  requires(!std::is_base_of_v<caf::local_actor, F>)
+child_spec caf_child(std::string_view name, F function, A... args) {
+  auto p =
+      std::make_unique<detail::caf_function_plan<F, A...>>(std::move(function), std::move(args)...);
   p->name = name;
   return child_spec(p.release());
 }
@@ -235,5 +288,14 @@ template <class T, class... A>
 caf::actor spawn_at_home(nursery& n, std::string_view name, A... args) {
   return actor_of(n.start(caf_child<T>(name, std::move(args)...)));
 }
+
+/// A tree inside an actor system that is somebody else's: no scheduler of CAF's is started,
+/// creche's loops are execution units of `system` on threads of their own, and CAF's actors and the
+/// tree's children write to each other like others of one system. The system goes on after the
+/// tree's end, and must outlive what this gives. `on_end` is called on a thread of the tree's, last
+/// of all. Throws what run() throws.
+embedded embed(caf::actor_system& system, run_options o, detail::function<task<>(nursery&)> main,
+               detail::function<void(const run_result&)> on_end = {},
+               std::source_location where = std::source_location::current());
 
 } // namespace creche

@@ -30,7 +30,9 @@ spdlog::logger& log() {
   return l;
 }
 
-void log_report(const internal::report& r) {
+} // namespace
+
+void internal::log_report(const internal::report& r) {
   using verdict = nursery_state::verdict;
   const auto path = r.why.path();
   const auto what = r.why.what();
@@ -43,8 +45,6 @@ void log_report(const internal::report& r) {
   case verdict::collected: return log().warn("{} failed: {}; while its nursery ends", path, what);
   }
 }
-
-} // namespace
 
 run_result::run_result(kind k, std::vector<failure> f, int signal, bool hurried, creche::ledger l)
     : kind_(k), hurried_(hurried), signal_(signal), ledger_(l) {
@@ -67,33 +67,30 @@ int run_result::finish() const {
   return exit_code();
 }
 
-run_result detail::run_root(const run_options& o, root_body body, std::source_location where) {
+void internal::check(const run_options& o, std::string_view whose) {
+  auto refuse = [whose](std::string_view why) {
+    throw std::invalid_argument(std::string(whose) + ": " + std::string(why));
+  };
   if (o.name.empty() || o.name.find('/') != o.name.npos)
-    throw std::invalid_argument("run: the name must not be empty nor hold a '/'");
-  if (o.loops > 1024) throw std::invalid_argument("run: more than 1024 loops");
-  if (auto c = complaint(stop_limits{o.drain, o.cancel, o.kill}); !c.empty())
-    throw std::invalid_argument("run: " + std::string(c));
-  if (auto c = complaint(o.budget); !c.empty())
-    throw std::invalid_argument("run: " + std::string(c));
+    refuse("the name must not be empty nor hold a '/'");
+  if (o.loops > 1024) refuse("more than 1024 loops");
+  if (auto c = complaint(stop_limits{o.drain, o.cancel, o.kill}); !c.empty()) refuse(c);
+  if (auto c = complaint(o.budget); !c.empty()) refuse(c);
+}
+
+run_result detail::run_root(const run_options& o, root_body body, std::source_location where) {
+  internal::check(o, "run");
 
   internal::watch watch(o); // before the first thread starts
   internal::system_options so;
   so.loops = o.loops ? o.loops : std::max(1u, std::thread::hardware_concurrency());
-  if (o.log) so.on_report = &log_report;
+  if (o.log) so.on_report = &internal::log_report;
   internal::runtime_system system(so);
   system.start(); // may throw; then nothing lives yet
   internal::root_nursery root(system, o, body, where, [&watch] { watch.root_ended(); });
   watch.keep(system, root);
   const auto left = system.finish(std::chrono::seconds(1));
-  auto failures = root.take_failures();
-  if (left)
-    failures.emplace_back(errc::stuck, std::to_string(left) + " actors did not end with the tree",
-                          std::string(o.name), where);
-  const auto kind = !failures.empty() ? run_result::kind::failed
-                    : watch.signal()  ? run_result::kind::interrupted
-                                      : run_result::kind::completed;
-  return {kind, std::move(failures), watch.signal(),
-          watch.hurried() || (watch.signal() && root.overran()), system.letters()};
+  return root.result(left, watch.signal(), watch.hurried() || (watch.signal() && root.overran()));
 }
 
 } // namespace creche

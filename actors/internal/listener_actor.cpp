@@ -198,6 +198,7 @@ void listener_actor::wait() {
   waiting_ = true;
   ++ops_;
   port_->async_wait(descriptor::wait_read, [this](asio::error_code e) {
+    home_.expect_home();
     --ops_;
     waiting_ = false;
     if (dead()) {

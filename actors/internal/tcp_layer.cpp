@@ -33,7 +33,10 @@ struct tcp_layer::waiter {
   want what;
   using allocator_type = pool_allocator<void*>;
   allocator_type get_allocator() const noexcept { return {}; }
-  void operator()(asio::error_code e) const { self->woke(e, what); }
+  void operator()(asio::error_code e) const {
+    self->home().expect_home();
+    self->woke(e, what);
+  }
 };
 
 tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,

@@ -1,12 +1,14 @@
 #include "runtime/internal/loop.hpp"
 
 #include "runtime/internal/dice.hpp"
+#include "runtime/internal/guest.hpp"
 
 #include <asio/post.hpp>
 #include <caf/actor_system.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <stdexcept>
 #include <thread>
 
 namespace creche::internal {
@@ -54,10 +56,14 @@ struct loop::foreign final : runnable, detail::pooled {
   }
 };
 
-loop::loop(caf::actor_system& sys, const clock& time, unsigned index)
+loop::loop(caf::actor_system& sys, const clock& time, unsigned index, asio::io_context* theirs)
     : execution_unit(&sys), time_(time), index_(index), wheel_(ticks(time.now())),
-      io_(std::make_unique<asio::io_context>(io_hint)), work_(io_->get_executor()),
-      burst_time_(time.now()) {}
+      own_io_(theirs ? nullptr : std::make_unique<asio::io_context>(io_hint)),
+      io_(theirs ? theirs : own_io_.get()), work_(io_->get_executor()), burst_time_(time.now()) {
+  if (!theirs) return;
+  guest_ = std::make_shared<internal::guest>(*this, *theirs);
+  asleep_.store(true); // whoever comes first asks for a burst
+}
 
 loop::~loop() {
   close();
@@ -87,6 +93,7 @@ std::string_view loop::date_line() {
 void loop::arm(timer& t, time_point due) {
   t.due = ticks(due);
   wheel_.insert(t);
+  if (guest_) want_burst();
 }
 void loop::disarm(timer& t) noexcept {
   if (t.armed()) wheel_.remove(t);
@@ -96,6 +103,7 @@ void loop::dirty(flushable& f) {
   if (f.dirty_at != flushable::clean) return;
   dirty_.push_back(&f);
   f.dirty_at = std::uint32_t(dirty_.size() - 1);
+  if (guest_) want_burst();
 }
 void loop::clean(flushable& f) noexcept {
   if (f.dirty_at == flushable::clean) return;
@@ -117,6 +125,8 @@ void loop::post(wakeup& w) noexcept {
   do w.next = head;
   while (!inbox_.compare_exchange_weak(head, &w)); // seq_cst: pairs with the sleeper's re-check
   if (head == nullptr && asleep_.exchange(false)) kick();
+  if (gone_.load()) [[unlikely]]
+    release_leftovers();
 }
 void loop::exec_later(caf::resumable* r) {
   if (gone_.load()) return caf::intrusive_ptr_release(r);
@@ -130,9 +140,19 @@ void loop::kick() noexcept {
   kicking_.fetch_add(1);
   if (!gone_.load()) {
     wakeups_.fetch_add(1, std::memory_order_relaxed);
-    asio::post(*io_, [] {});
+    if (guest_)
+      guest_->post_burst();
+    else
+      asio::post(*io_, [] {});
   }
   kicking_.fetch_sub(1);
+}
+void loop::want_burst() noexcept {
+  if (asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false)) kick();
+}
+void loop::not_at_home() {
+  throw std::logic_error("creche: a handler runs on another thread than the loop's; run this "
+                         "io_context by one thread only");
 }
 void loop::take_inbox() noexcept {
   if (!inbox_.load(std::memory_order_relaxed)) return;
@@ -235,9 +255,10 @@ void loop::stop(clock_duration patience) noexcept {
 void loop::close() {
   if (gone_.exchange(true)) return;
   while (kicking_.load()) std::this_thread::yield();
+  if (guest_) guest_->leave();
   enter in(*this);
   work_.reset();
-  io_.reset();
+  own_io_.reset();
   // what was queued but never ran: only foreign resumables may still be here
   while (auto* r = head_) {
     head_ = r->run_next;

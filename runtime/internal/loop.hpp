@@ -26,6 +26,7 @@
 namespace creche::internal {
 
 class dice;
+class guest;
 class runtime_system;
 
 /// Something that wants turns. Linked in its loop's run queue.
@@ -78,7 +79,9 @@ public:
   static constexpr std::size_t turns_per_poll = 256;
   static constexpr std::size_t messages_per_turn = 64;
 
-  loop(caf::actor_system& sys, const clock& time, unsigned index);
+  /// With an io_context of its own; or as a guest on somebody else's, whose one thread will be its.
+  loop(caf::actor_system& sys, const clock& time, unsigned index,
+       asio::io_context* theirs = nullptr);
   ~loop() override;
   loop(const loop&) = delete;
 
@@ -107,7 +110,13 @@ public:
     if (r.queued) return;
     r.queued = true;
     r.run_next = nullptr;
-    (tail_ ? tail_->run_next : head_) = &r;
+    if (tail_) {
+      tail_->run_next = &r;
+    } else {
+      head_ = &r;
+      if (guest_) [[unlikely]]
+        want_burst();
+    }
     tail_ = &r;
   }
   bool others_runnable() const noexcept { return head_ != nullptr; }
@@ -140,6 +149,20 @@ public:
   void close();
   /// Frees what was posted and never ran. After close(), any thread.
   void release_leftovers() noexcept;
+  /// Null unless it lives on somebody else's io_context. Any thread.
+  internal::guest* guest() const noexcept { return guest_.get(); }
+  /// Throws std::logic_error unless this is the loop's thread: whoever runs a guest's io_context on
+  /// two threads shall hear of it.
+  void expect_home() const {
+    if (!at_home()) [[unlikely]]
+      not_at_home();
+  }
+  /// The object outlives the loop's end for those of CAF's world who hold an actor that lived here.
+  /// Counted; it begins with 1. Any thread.
+  void hold() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void drop() noexcept {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
 
   /// Residents that have not ended.
   std::int64_t live() const noexcept {
@@ -166,7 +189,7 @@ public:
   // ---- the ledger
   /// A letter of this loop's system; any thread. On a loop of the system it is a plain addition.
   void count(fate f, std::uint64_t n = 1) noexcept {
-    if (auto* l = current_; l == this || (l && &l->system() == &system()))
+    if (auto* l = current_; l == this || (l && l->owner == owner))
       l->count_here(f, n);
     else
       counted_by_strangers_[std::size_t(f)].fetch_add(n, std::memory_order_relaxed);
@@ -204,8 +227,11 @@ public:
   std::uint64_t wakeups() const noexcept { return wakeups_.load(std::memory_order_relaxed); }
 
 private:
+  friend class internal::guest;
   struct enter;
   struct foreign;
+  void want_burst() noexcept;
+  [[noreturn]] static void not_at_home();
   void kick() noexcept;
   void take_inbox() noexcept;
   std::size_t shuffle();
@@ -217,8 +243,10 @@ private:
   const clock& time_;
   unsigned index_;
   wheel wheel_;
-  std::unique_ptr<asio::io_context> io_;
+  std::unique_ptr<asio::io_context> own_io_; // null: a guest
+  asio::io_context* io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
+  std::shared_ptr<internal::guest> guest_;
   runnable* head_ = nullptr;
   runnable* tail_ = nullptr;
   dice* dice_ = nullptr;
@@ -237,6 +265,7 @@ private:
   alignas(64) std::atomic<wakeup*> inbox_{nullptr};
   std::atomic<bool> asleep_{false}, stopping_{false}, gone_{false};
   std::atomic<unsigned> kicking_{0};
+  std::atomic<std::uint32_t> refs_{1};
   std::atomic<std::uint64_t> counted_by_strangers_[fates]{};
 };
 

@@ -56,9 +56,11 @@ resident::resident(caf::actor_config& cfg)
 
 resident::~resident() {
   if (!dead_) home_.left(); // dropped by its last handle, or never finished being made
+  if (lent_.load(std::memory_order_relaxed)) home_.drop();
 }
 
 caf::actor resident::handle() {
+  lend();
   return caf::actor_cast<caf::actor>(static_cast<caf::abstract_actor*>(this));
 }
 
@@ -109,6 +111,7 @@ void resident::on_caf(caf::mailbox_element& e) {
 void resident::on_exit(caf::error reason) { end(std::move(reason)); }
 
 void resident::respond(caf::mailbox_element& e, caf::message m) {
+  lend();
   if (e.sender) e.sender->enqueue(ctrl(), e.mid.response_id(), std::move(m), &home_);
 }
 

@@ -34,7 +34,7 @@ public:
 
   loop& home() const noexcept { return home_; }
   bool dead() const noexcept { return dead_; }
-  caf::actor handle();
+  caf::actor handle(); // any thread
   const char* name() const override { return "resident"; }
 
   /// Takes over the letter. Any thread.
@@ -60,6 +60,11 @@ public:
   void end(caf::error why);
 
 protected:
+  /// CAF's world may hold us from now on, and write to us when the loop has ended: it keeps the
+  /// loop's object. Any thread.
+  void lend() noexcept {
+    if (!lent_.exchange(true, std::memory_order_relaxed)) home_.hold();
+  }
   /// The last thing in the last turn, after end(): drops the owner's reference, or tells the owner.
   virtual void let_go() { release(); }
   void release() noexcept { caf::intrusive_ptr_release(ctrl()); }
@@ -90,6 +95,7 @@ protected:
   loop& home_;
   letter_list control_, data_;
   bool dead_ = false;
+  std::atomic<bool> lent_{false};
   unsigned row_ = 0; // control letters since the last data letter; counts on from turn to turn
 
 private:

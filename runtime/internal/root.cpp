@@ -55,4 +55,14 @@ void root_nursery::cancel() {
   });
 }
 
+run_result root_nursery::result(std::size_t left, int signal, bool hurried) {
+  if (left)
+    failures_.emplace_back(errc::stuck, std::to_string(left) + " actors did not end with the tree",
+                           std::string(options_.name), where_);
+  const auto kind = !failures_.empty() ? run_result::kind::failed
+                    : signal           ? run_result::kind::interrupted
+                                       : run_result::kind::completed;
+  return {kind, std::move(failures_), signal, hurried, system_.letters()};
+}
+
 } // namespace creche::internal

@@ -24,6 +24,8 @@ public:
   }
   /// Its orderly stop took longer than it may. After the end.
   bool overran() const noexcept { return overran_; }
+  /// After the end of the loops, on which `left` actors did not end.
+  run_result result(std::size_t left, int signal, bool hurried);
   std::vector<failure> take_failures() { return std::move(failures_); } // after the end
 
 private:
@@ -43,5 +45,10 @@ private:
   std::atomic<bool> ended_{false};
   std::atomic<std::int64_t> cancelling_{0};
 };
+
+/// Throws std::invalid_argument, in the name of `whose`, for options that make no sense.
+void check(const run_options& o, std::string_view whose);
+/// On standard error, as a line of the log.
+void log_report(const report& r);
 
 } // namespace creche::internal

@@ -13,15 +13,18 @@
 namespace creche::internal {
 
 runtime_system::runtime_system(const system_options& o)
-    : options_(o), config_(std::make_unique<caf::actor_system_config>()),
-      seed_(o.seed ? o.seed : std::random_device{}()) {
-  // `sharing` does not spin when idle; the workers are for plain CAF actors and compute only
-  config_->set("scheduler.policy", o.testing ? caf::atom("testing") : caf::atom("sharing"));
-  config_->set("scheduler.max-threads", 1);
-  actors_ = std::make_unique<caf::actor_system>(*config_);
-  actors_->await_actors_before_shutdown(false); // plain CAF actors are not ours to wait for
+    : options_(o), actors_(o.host), seed_(o.seed ? o.seed : std::random_device{}()) {
+  if (!actors_) {
+    config_ = std::make_unique<caf::actor_system_config>();
+    // `sharing` does not spin when idle; the workers are for plain CAF actors and compute only
+    config_->set("scheduler.policy", o.testing ? caf::atom("testing") : caf::atom("sharing"));
+    config_->set("scheduler.max-threads", 1);
+    own_actors_ = std::make_unique<caf::actor_system>(*config_);
+    actors_ = own_actors_.get();
+    actors_->await_actors_before_shutdown(false); // plain CAF actors are not ours to wait for
+  }
   for (unsigned i = 0; i < o.loops; ++i) {
-    loops_.push_back(std::make_unique<loop>(*actors_, *o.time, i));
+    loops_.emplace_back(new loop(*actors_, *o.time, i, o.guest_of));
     loops_.back()->owner = this;
   }
 }
@@ -37,7 +40,7 @@ runtime_system::~runtime_system() {
     l->release_leftovers();
   }
   gate_->drop();
-  actors_.reset();
+  own_actors_.reset();
 }
 
 loop& runtime_system::roomiest() noexcept {
@@ -108,6 +111,17 @@ std::size_t runtime_system::finish(clock_duration patience) {
     left += std::size_t(std::max<std::int64_t>(l->live(), 0));
   }
   return left;
+}
+
+std::size_t runtime_system::finish_guest() {
+  {
+    std::lock_guard hold(gate_->lock);
+    gate_->closed = true;
+  }
+  auto& l = *loops_.front();
+  l.close();
+  l.release_leftovers();
+  return std::size_t(std::max<std::int64_t>(l.live(), 0));
 }
 
 tree_node runtime_system::snapshot(std::size_t most_children) {

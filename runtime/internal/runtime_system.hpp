@@ -23,6 +23,8 @@ struct system_options {
   bool testing = false;   // CAF's test scheduler; loops are pumped by hand
   const creche::clock* time = &system_clock();
   void (*on_report)(const report&) = nullptr;
+  caf::actor_system* host = nullptr;    // somebody else's, instead of one of our own
+  asio::io_context* guest_of = nullptr; // the one loop lives there, and has no thread of its own
 };
 
 class simulation;
@@ -53,6 +55,8 @@ public:
   void start();
   /// Ends them, in order; what still lives after `patience` is named. Returns how many did.
   std::size_t finish(clock_duration patience);
+  /// The same for a loop that is a guest, on its thread, when nothing is left to wait for.
+  std::size_t finish_guest();
 
   /// Who pumps the loops by hand; null when they have threads.
   internal::simulation* driver = nullptr;
@@ -63,10 +67,14 @@ public:
 
 private:
   system_options options_;
+  struct drop_loop {
+    void operator()(loop* l) const noexcept { l->drop(); }
+  };
   std::unique_ptr<caf::actor_system_config> config_;
   door* gate_ = new door;
-  std::vector<std::unique_ptr<loop>> loops_;
-  std::unique_ptr<caf::actor_system> actors_;
+  std::vector<std::unique_ptr<loop, drop_loop>> loops_;
+  std::unique_ptr<caf::actor_system> own_actors_; // null: a guest
+  caf::actor_system* actors_;
   std::unique_ptr<std::barrier<>> drained_;
   std::vector<std::thread> threads_;
   std::mutex reading_; // one reader of the tree at a time

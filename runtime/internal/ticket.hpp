@@ -33,7 +33,7 @@ public:
   void send() noexcept {
     if (home_.at_home()) return tell();
     // a loop outlives the turns of the other loops of its system, but no foreign thread
-    if (auto* l = loop::current(); !gate_ || (l && l->owner == home_.owner))
+    if (auto* l = loop::current(); !gate_ || (l && l->owner && &l->owner->gate() == gate_))
       return home_.post(*this);
     std::lock_guard hold(gate_->lock);
     if (gate_->closed) return drop();

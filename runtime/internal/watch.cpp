@@ -59,6 +59,11 @@ watch::watch(const run_options& o) : options_(o) {
   if (signal_fd_ < 0) fail("signalfd");
 }
 
+watch::watch(const run_options& o, in_a_guest) : options_(o), guest_(true) {
+  ended_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (ended_fd_ < 0) fail("eventfd");
+}
+
 watch::~watch() {
   if (signal_fd_ >= 0) {
     // one that came after the tree's end has nobody to speak to; unblocked, it would kill us
@@ -117,8 +122,12 @@ void watch::look_at_loops(runtime_system& s) {
     l.set_stuck_since(seen.since);
     if (std::exchange(seen.told, true) || !options_.log) continue;
     const auto path = stuck_path(s.snapshot(10'000), "");
-    print("creche: loop " + std::to_string(i) + " is stuck in a handler of " +
-          (path.empty() ? "an unknown actor" : path) + "\n");
+    if (path.empty() && l.guest())
+      print("creche: loop " + std::to_string(i) +
+            " gets no turns: its io_context is not run, or is busy with another handler\n");
+    else
+      print("creche: loop " + std::to_string(i) + " is stuck in a handler of " +
+            (path.empty() ? "an unknown actor" : path) + "\n");
   }
 }
 
@@ -132,10 +141,15 @@ void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
   } else if (now < later(later(cancelled, options_.cancel), options_.kill)) {
     return;
   }
+  if (std::exchange(overran_, true)) return;
+  print_what_is_left(s);
+  if (!guest_) ::_exit(signal_ ? 128 + signal_ : 1);
+}
+
+void watch::print_what_is_left(runtime_system& s) {
   auto text = "creche: the tree did not end in time; what is left:\n" + s.snapshot(200).to_text();
   for (auto& f : s.escalated()) text += "what began it: " + f.to_text() + "\n";
   print(text);
-  ::_exit(signal_ ? 128 + signal_ : 1);
 }
 
 } // namespace creche::internal

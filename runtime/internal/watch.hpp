@@ -12,12 +12,16 @@ public:
   /// Blocks creche's signals in this thread, and so in all threads it starts. Throws
   /// std::system_error.
   explicit watch(const run_options& o);
+  /// In somebody else's process: takes no signals, and ends nothing but the tree.
+  struct in_a_guest {};
+  watch(const run_options& o, in_a_guest);
   ~watch();
   watch(const watch&) = delete;
 
   /// Any thread: the root has ended.
   void root_ended() noexcept;
-  /// Keeps the watch until then. Ends the process when the root does not end in time.
+  /// Keeps the watch until then. Ends the process when the root does not end in time; in a guest it
+  /// says so, and goes on.
   void keep(runtime_system& s, root_nursery& root);
 
   int signal() const noexcept { return signal_; }
@@ -33,8 +37,11 @@ private:
   void on_signal(int signo, runtime_system& s, root_nursery& root);
   void look_at_loops(runtime_system& s);
   void look_at_deadlines(runtime_system& s, root_nursery& root);
+  static void print_what_is_left(runtime_system& s);
 
   const run_options options_;
+  const bool guest_ = false;
+  bool overran_ = false; // and it was said
   sigset_t before_{};
   int signal_fd_ = -1, ended_fd_ = -1;
   int signal_ = 0;

@@ -370,6 +370,216 @@ TEST_CASE("a CAF actor in a nursery is ended with it, from outside and by a scop
   CHECK(c.away == 0);
 }
 
+namespace {
+
+using work = caf::atom_constant<caf::atom("work")>;
+
+caf::behavior adder(caf::event_based_actor* self, int base, std::vector<int>* got) {
+  return {[=](int x) { got->push_back(base + x); }, [=](part) { self->quit(); },
+          [=](fail) { throw std::runtime_error("a function's handler"); }};
+}
+struct tally {
+  int sum = 0;
+};
+caf::behavior counting(caf::stateful_actor<tally>* self, std::vector<int>* got) {
+  return {[=](int x) { got->push_back(self->state.sum += x); },
+          [=](fail) { throw std::runtime_error("lost its state"); }};
+}
+void once(caf::event_based_actor*, std::vector<int>* got) { got->push_back(1); }
+
+// How a child ends that this spec describes, and to which `act` is done when it has begun.
+template <class Act> outcome end_of(child_spec spec, Act act) {
+  std::optional<outcome> end;
+  run_and_see([&](nursery& n) -> task<> {
+    auto k = n.start(std::move(spec).ignore_failure());
+    co_await sleep_for(1ms);
+    if (auto a = actor_of(k)) act(k, a);
+    co_await k.wait();
+    end = k.result();
+  });
+  REQUIRE(end);
+  return *end;
+}
+
+} // namespace
+
+TEST_CASE(
+    "functions of CAF's are children unchanged, with a state of theirs, or with no behaviour") {
+  std::vector<int> got;
+  run_and_see([&](nursery& n) -> task<> {
+    auto a = n.start(caf_child("adder", adder, 10, &got));
+    auto b = n.start(
+        caf_child("counting", counting, &got).restart(restart::permanent).backoff(no_backoff));
+    auto c = n.start(caf_child("once", once, &got));
+    auto d = n.start(caf_child(
+        "lambda",
+        [&got](int x) -> caf::behavior { return {[&got, x](int y) { got.push_back(x * y); }}; },
+        7));
+    co_await c.wait();
+    CHECK(c.result()->kind == how::completed);
+    CHECK(std::exchange(got, {}) == std::vector{1});
+    caf::anon_send(actor_of(a), 1);
+    co_await sleep_for(1ms);
+    caf::anon_send(actor_of(d), 6);
+    co_await sleep_for(1ms);
+    for (int i = 1; i <= 2; ++i) caf::anon_send(actor_of(b), 5);
+    co_await sleep_for(1ms);
+    caf::anon_send(actor_of(b), fail::value);
+    co_await sleep_for(1ms);
+    CHECK(b.restarts() == 1);
+    caf::anon_send(actor_of(b), 5); // a new one, with a new state
+    co_await sleep_for(1ms);
+    CHECK(got == std::vector{11, 42, 5, 10, 5});
+    caf::anon_send(actor_of(a), part::value);
+    co_await a.wait();
+    CHECK(a.result()->kind == how::completed);
+    b.cancel();
+    d.cancel();
+  });
+}
+
+TEST_CASE("T5: whatever leaves a CAF child's code is its failure, with its text") {
+  std::vector<int> got;
+  auto e = end_of(caf_child("f", adder, 0, &got),
+                  [](auto&, auto& a) { caf::anon_send(a, fail::value); });
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what() == "a function's handler");
+  CHECK(e.why->path() == "test/f");
+
+  e = end_of(caf_child("odd", []() -> caf::behavior { return {[](int) { throw 7; }}; }),
+             [](auto&, auto& a) { caf::anon_send(a, 1); });
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what() == "an exception that is no std::exception");
+
+  auto unborn = [](caf::event_based_actor*) -> caf::behavior {
+    throw std::runtime_error("no behaviour today");
+  };
+  e = end_of(caf_child("unborn", unborn), [](auto&, auto&) {});
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what() == "no behaviour today");
+
+  struct unmade : caf::event_based_actor {
+    explicit unmade(caf::actor_config& cfg) : event_based_actor(cfg) {
+      throw std::runtime_error("its constructor");
+    }
+  };
+  e = end_of(caf_child<unmade>("unmade"), [](auto&, auto&) {});
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what() == "its constructor");
+
+  auto quits = [](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int) { self->quit(caf::make_error(caf::sec::bad_function_call)); }};
+  };
+  e = end_of(caf_child("quits", quits), [](auto&, auto& a) { caf::anon_send(a, 1); });
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what().find("bad_function_call") != std::string::npos);
+
+  // one who catches for himself says what he will; CAF then knows no text
+  auto own = [](caf::event_based_actor* self) -> caf::behavior {
+    self->set_exception_handler(
+        [](std::exception_ptr&) { return caf::make_error(caf::sec::bad_function_call); });
+    return {[](int) { throw std::runtime_error("not told"); }};
+  };
+  e = end_of(caf_child("own", own), [](auto&, auto& a) { caf::anon_send(a, 1); });
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what().find("bad_function_call") != std::string::npos);
+}
+
+TEST_CASE(
+    "T17: the death of what a CAF child is linked to, or an exit somebody sends, ends it as it "
+    "ends any CAF actor") {
+  auto idle = []() -> caf::behavior { return {[](int) {}}; };
+  auto exit_with = [](auto reason) {
+    return [reason](auto&, auto& a) { caf::anon_send_exit(a, reason); };
+  };
+  CHECK(end_of(caf_child("k", idle), exit_with(caf::exit_reason::kill)).kind == how::killed);
+  CHECK(end_of(caf_child("u", idle), exit_with(caf::exit_reason::user_shutdown)).kind ==
+        how::cancelled);
+  auto linked = [](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int) {
+      self->link_to(self->spawn([](caf::event_based_actor* other) {
+        other->quit(caf::make_error(caf::sec::bad_function_call));
+      }));
+    }};
+  };
+  const auto e = end_of(caf_child("l", linked), [](auto&, auto& a) { caf::anon_send(a, 1); });
+  CHECK(e.kind == how::failed);
+  CHECK(e.why->what().find("bad_function_call") != std::string::npos);
+  // a down message alone is no order
+  auto monitors = [](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](int) { self->monitor(self->spawn([](caf::event_based_actor*) {})); }};
+  };
+  CHECK(end_of(caf_child("m", monitors), [](child& k, auto& a) {
+          caf::anon_send(a, 1);
+          k.cancel();
+        }).kind == how::cancelled);
+}
+
+TEST_CASE(
+    "X1: a cancel and a kill end a CAF child that is busy, ignores exits, or awaits an answer") {
+  int handled = 0;
+  auto busy = [&](caf::event_based_actor* self) -> caf::behavior {
+    return {[&handled, self](work) {
+      ++handled;
+      self->send(self, work::value); // never out of work
+    }};
+  };
+  auto deaf = [&](caf::event_based_actor* self) -> caf::behavior {
+    self->set_exit_handler([](caf::exit_msg&) {});
+    return {[&handled](work) { ++handled; }};
+  };
+  auto awaits = [&](caf::event_based_actor* self) -> caf::behavior {
+    auto mute_one = self->spawn([](caf::event_based_actor* other) -> caf::behavior {
+      return {[other](mute) { return other->make_response_promise(); }};
+    });
+    self->request(mute_one, caf::infinite, mute::value).await([] {}); // hears nothing else
+    return {[&handled](work) { ++handled; }};
+  };
+  auto with_backlog = [&](auto end) {
+    return [&, end](child& k, const caf::actor& a) {
+      for (int i = 0; i < 10'000; ++i) caf::anon_send(a, work::value);
+      handled = 0;
+      end(k, a);
+    };
+  };
+  auto cancel = with_backlog([](child& k, const caf::actor&) { k.cancel(); });
+  CHECK(end_of(caf_child("busy", busy), cancel).kind == how::cancelled);
+  CHECK(end_of(caf_child("deaf", deaf), cancel).kind == how::cancelled);
+  CHECK(end_of(caf_child("awaits", awaits), cancel).kind == how::cancelled);
+  CHECK(handled == 0); // nothing ran after the cancel
+
+  // CAF's own kill waits behind the backlog of a plain actor; here it goes ahead of it
+  auto kill = with_backlog(
+      [](child&, const caf::actor& a) { caf::anon_send_exit(a, caf::exit_reason::kill); });
+  CHECK(end_of(caf_child("busy", busy), kill).kind == how::killed);
+  CHECK(end_of(caf_child("deaf", deaf), kill).kind == how::killed); // nobody may ignore this one
+  CHECK(handled == 0);
+}
+
+TEST_CASE(
+    "S3: a nursery's stop ends a CAF child that never rests; one that ignores exits has its time") {
+  for (bool rests : {false, true}) {
+    const auto took = run_clean([&](nursery&) -> task<> {
+      auto body = [&](nursery& n) -> task<> {
+        auto busy = [](caf::event_based_actor* self) -> caf::behavior {
+          return {[self](work) { self->send(self, work::value); }};
+        };
+        auto deaf = [](caf::event_based_actor* self) -> caf::behavior {
+          self->set_exit_handler([](caf::exit_msg&) {});
+          return {[](work) {}};
+        };
+        auto c =
+            n.start((rests ? caf_child("deaf", deaf) : caf_child("busy", busy)).stop_within(2s));
+        caf::anon_send(actor_of(c), work::value);
+        co_await checkpoint();
+        n.stop();
+      };
+      co_await with_nursery(body);
+    });
+    CHECK(took == (rests ? 2s : 0s)); // then it is cancelled, and that nobody ignores
+  }
+}
+
 // ---- messages of CAF's world for tasks
 
 namespace {

@@ -4,11 +4,10 @@ usage: ending_test.py CRECHE"""
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 
-from scenario import Demo, Ended, check, check_equal, ends_well, finish, many, until
+from scenario import Demo, Ended, check, check_equal, ends_well, finish, is_refused, many, until
 
 BUDGET = 5
 
@@ -97,11 +96,6 @@ def bad_starts(program):
               p.returncode == 0 and word in p.stdout and not p.stderr, p)
 
 
-def is_closed(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) != 0
-
-
 def begin_echo(clients):
     """A request of which half has come: in flight."""
     for n, c in enumerate(clients):
@@ -117,7 +111,7 @@ def drain(program):
             c.ask("GET", "/hello")
         begin_echo(busy)
         demo.signal(signal.SIGTERM)
-        check("draining closes the port", until(lambda: is_closed(demo.port)))
+        check("draining closes the port", until(lambda: is_refused(demo.port)))
         check("  and idle connections", all(c.is_closed() for c in idle))
         for c in busy:
             c.send(b"done")
@@ -149,7 +143,7 @@ def hurried(program):
     with Demo(program) as demo, many(demo, 5) as busy:
         begin_echo(busy)
         demo.signal(signal.SIGINT)
-        check("SIGINT drains", until(lambda: is_closed(demo.port)))
+        check("SIGINT drains", until(lambda: is_refused(demo.port)))
         check("  and waits for requests", demo.process.poll() is None)
         demo.signal(signal.SIGINT)
         check_equal("the second ends it by the signal", demo.ended(), -signal.SIGINT)
@@ -157,7 +151,7 @@ def hurried(program):
     with Demo(program) as demo, many(demo, 5) as busy:
         begin_echo(busy)
         demo.signal(signal.SIGINT)
-        until(lambda: is_closed(demo.port))
+        until(lambda: is_refused(demo.port))
         demo.signal(signal.SIGSTOP)  # so that it finds two more at once
         demo.signal(signal.SIGINT)
         demo.signal(signal.SIGTERM)

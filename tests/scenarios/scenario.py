@@ -232,6 +232,11 @@ class Client:
         return self.until_end() == b""
 
 
+def is_refused(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
+
+
 def request(method, path, body=None, fields=(), close=False):
     lines = [f"{method} {path} HTTP/1.1", "Host: demo", *fields]
     if body is not None:

@@ -14,9 +14,15 @@ endif()
 # asio 1.22 guesses whether there is aligned_alloc from what was included before it: a unit that
 # begins with asio then frees with `operator delete` what another one allocated. So we say it.
 # Nor does it know that clang has C++20's coroutines.
+set(creche_asio_is ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_HAS_STD_ALIGNED_ALLOC=1
+  $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT=1 ASIO_HAS_STD_COROUTINE=1>)
 function(creche_use_asio target)
   target_include_directories(${target} SYSTEM PRIVATE ${ASIO_INCLUDE_DIR})
-  target_compile_definitions(${target} PRIVATE
-    ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED ASIO_HAS_STD_ALIGNED_ALLOC=1
-    $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT=1 ASIO_HAS_STD_COROUTINE=1>)
+  target_compile_definitions(${target} PRIVATE ASIO_NO_DEPRECATED ${creche_asio_is})
+endfunction()
+
+# creche_show_asio(<target>): whoever links it and uses asio has the same asio in his units: two
+# kinds in one program are undefined behaviour, whether or not he includes runtime/asio.hpp.
+function(creche_show_asio target)
+  target_compile_definitions(${target} INTERFACE ${creche_asio_is})
 endfunction()
