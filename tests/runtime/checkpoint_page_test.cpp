@@ -177,7 +177,9 @@ TEST_CASE("T2: the table of checkpoints says of every function what it is") {
       child c;
       co_await no("nursery::start", [&] { c = m.start(sleep_long); });
       co_await no("child::result", [&] { (void)c.result(); });
+      co_await no("child::stop", [&] { c.stop(); });
       co_await no("child::cancel", [&] { c.cancel(); });
+      co_await no("nursery::start_all", [&] { (void)m.start_all(child_spec("one", sleep_long)); });
       co_await no("nursery::keep", [&] { m.keep(1); });
       nursery::handle h;
       co_await no("nursery::remote", [&] { h = m.remote(); });
@@ -189,7 +191,9 @@ TEST_CASE("T2: the table of checkpoints says of every function what it is") {
     auto cancelled = [](nursery& m) -> task<> {
       auto h = m.remote();
       co_await no("nursery::cancel", [] {});
+      co_await no("nursery::kill", [] {});
       m.cancel(); // the body must not be cancelled while the others are tried
+      m.kill();
       h.cancel();
       h.stop();
       co_return;
