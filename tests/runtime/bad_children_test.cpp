@@ -25,9 +25,10 @@ task<> tick(int& seconds) {
 TEST_CASE("bad input: a child whose function throws, instead of giving a task, is restarted") {
   int seconds = 0, lives = 0;
   run_clean([&](nursery& n) -> task<> {
+    auto sleeper = []() -> task<> { co_await sleep_for(1000h); };
     auto f = [&]() -> task<> { // no coroutine
       if (++lives < 3) throw std::runtime_error("no task today");
-      return sleep_for(1000h);
+      return sleeper();
     };
     n.start(tick, std::ref(seconds));
     auto c = n.start(child_spec("w", [&f]() -> task<> { return f(); })
