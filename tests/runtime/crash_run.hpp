@@ -6,6 +6,7 @@
 #include "runtime/event.hpp"
 #include "runtime/internal/loop.hpp"
 #include "runtime/internal/runtime_system.hpp"
+#include "runtime/pool.hpp"
 #include "runtime/receive.hpp"
 #include "runtime/this_task.hpp"
 
@@ -41,7 +42,7 @@ struct holdings {
     for ([[maybe_unused]] auto& e : std::filesystem::directory_iterator("/proc/self/fd"))
       ++h.descriptors;
     h.malloc_bytes = ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
-    h.pool_bytes = detail::pool::carved();
+    h.pool_bytes = creche::detail::pool::carved();
     std::ifstream statm("/proc/self/statm");
     std::size_t all = 0, resident = 0;
     statm >> all >> resident;

@@ -108,7 +108,7 @@ def thousand(program):
 
 
 def backlog(program):
-    """Whom the kernel has accepted is served: connected and sent while the server could not look."""
+    """Whom the kernel has accepted is served: connected and sent when the server could not look."""
     with Demo(program) as demo:
         demo.signal(signal.SIGSTOP)
         with many(demo, 100) as clients:
