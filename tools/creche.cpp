@@ -23,8 +23,9 @@ The tree is a root nursery with four children. "http" listens; every connection 
 its layers and requests. "ticker" counts seconds. "backend" has three services that need each other:
 when db fails, api and cache are stopped before it is started again, and come back after it.
 "worker" fails by chance every 5 to 35 seconds, or by /crash, and is started again after 0.1 s,
-0.2 s, 0.4 s and so on; 5 s of health make it 0.1 s again. More than 5 restarts in 10 s are too many for the root: it ends everything, prints the chain
-of failures and exits with 1. That takes six quick /crash; chance alone never does it.
+0.2 s, 0.4 s and so on; 5 s of health make it 0.1 s again. More than 5 restarts in 10 s are too many
+for the root: it ends everything, prints the chain of failures and exits with 1. That takes six
+quick /crash; chance alone never does it.
 
 Signals
   SIGINT, SIGTERM   once: finish what is in hand, exit 0; twice: cancel it; three times: exit 130

@@ -139,9 +139,9 @@ void listener_actor::on_start() {
     port_.reset();
     return finish(how::failed, std::current_exception());
   }
-  if (void* to = detail::ready_storage(record()->slot)) {
-    new (to) std::optional<endpoint>(plan_.at);
-    detail::ready_done(record()->slot);
+  if (auto* slot = record()->slot; detail::ready_once(slot)) {
+    if (void* to = detail::ready_storage(slot)) new (to) std::optional<endpoint>(plan_.at);
+    detail::ready_done(slot);
   }
   wait();
 }

@@ -79,9 +79,9 @@ void opened_stack::note_end(ended_by how, std::error_code why, std::string_view 
 
 void opened_stack::opened() {
   auto* slot = record()->slot;
-  void* to = detail::ready_storage(slot);
-  if (!to) return;
-  new (to) std::optional<connection>(top_state::handle(state_));
+  if (!detail::ready_once(slot)) return;
+  if (void* to = detail::ready_storage(slot))
+    new (to) std::optional<connection>(top_state::handle(state_));
   detail::ready_done(slot);
 }
 
