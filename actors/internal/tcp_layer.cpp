@@ -2,7 +2,9 @@
 
 #include "runtime/internal/tree_sink.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -271,9 +273,16 @@ void tcp_layer::flush() {
   }
   if (sent) {
     progress_ = home_.burst_time();
+    sent_ += sent;
     took_above(sent);
   }
-  if (waits_[int(want::write)] && !armed()) home_.arm(*this, later(progress_, limits_.write_stall));
+  if (!waits_[int(want::write)]) {
+    rating_ = false;
+  } else if (limits_.least_bytes && !std::exchange(rating_, true)) {
+    rate_since_ = home_.burst_time();
+    had_ = peer_has();
+  }
+  if (waits_[int(want::write)] && !armed()) home_.arm(*this, due_time());
   if (finishing_ && !out_ && !closing_)
     ::shutdown(fd_, SHUT_WR); // its failure is seen when reading
   if (closing_ && !out_ && !lingering_) {
@@ -307,10 +316,32 @@ void tcp_layer::timed_out() {
     return wake_up();
   }
   if (!waits_[int(want::write)]) return; // all was sent meanwhile
-  const auto stalled_at = later(progress_, limits_.write_stall);
-  if (home_.now() < stalled_at) return home_.arm(*this, stalled_at);
+  const auto now = home_.now();
+  if (!too_slow(now) && now < due_time()) return home_.arm(*this, due_time());
   late_ = true;
   wake_up();
+}
+
+// What the kernel sent and the peer's did not confirm is not the peer's yet: the buffers between
+// are large, and the kernel asks for more only when a third of its own is free.
+std::uint64_t tcp_layer::peer_has() const noexcept {
+  int unsent = 0;
+  if (::ioctl(fd_, SIOCOUTQ, &unsent) != 0 || unsent < 0) unsent = 0;
+  return sent_ - std::min(sent_, std::uint64_t(unsent));
+}
+
+time_point tcp_layer::due_time() const noexcept {
+  const auto stalled = later(progress_, limits_.write_stall);
+  return rating_ ? std::min(stalled, later(rate_since_, limits_.rate_over)) : stalled;
+}
+
+bool tcp_layer::too_slow(time_point now) noexcept {
+  if (!rating_ || now < later(rate_since_, limits_.rate_over)) return false;
+  const auto has = peer_has();
+  if (has < had_ + limits_.least_bytes) return true;
+  rate_since_ = now;
+  had_ = has;
+  return false;
 }
 
 void tcp_layer::end_as(ended_by h) {

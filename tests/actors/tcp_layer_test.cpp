@@ -128,6 +128,37 @@ TEST_CASE("P18: a peer that takes a little now and then is not cut off") {
   });
 }
 
+TEST_CASE(
+    "P18: a peer that takes less than the least rate is cut off, one that takes more is not") {
+  for (const bool slow : {false, true}) {
+    INFO(slow);
+    tcp_rig x;
+    x.limits.least_bytes = 30 * 1024;
+    x.limits.write_stall = 1h;
+    const auto config = std::make_shared<const server>(endless_handler);
+    auto r = run_virtual([&](nursery& n) -> task<> {
+      x.start(n, config);
+      x.peer.send(get("/"));
+      co_await settled();
+      const auto start = now();
+      const auto step = slow ? 3s : 1s;
+      while (now() < start + 5min && !x.stack.ended()) {
+        co_await sleep_for(step);
+        for (int i = 0; i < (slow ? 1 : 3); ++i) x.peer.receive(slow ? 1024 : 4096);
+      }
+      CHECK(x.stack.ended() == slow);
+      if (slow) CHECK(now() <= start + 40s);
+      if (slow) CHECK(closed_as(x.counters, ended_by::timeout) == 1);
+      x.peer.close();
+      co_await settled();
+      x.stack.cancel();
+      co_await x.stack.wait();
+    });
+    CHECK(r.deadlock == "");
+    CHECK(r.leaked == 0);
+  }
+}
+
 TEST_CASE("P18: a write stall is measured from the first byte that waits, not from long ago") {
   with_tcp([](nursery& n, tcp_rig& x) -> task<> {
     probe_layer* top = nullptr;
