@@ -35,13 +35,15 @@ using std::string;
 using std::string_view;
 
 constexpr string_view marker = "GET /marker HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+constexpr string_view words_within = "nginx looks for words within a Connection field";
 constexpr std::size_t at_a_time = 32;
 
 // ---- ours
 
 struct request {
-  string name;          // method and path
-  string_view stricter; // by which rule nginx may refuse it, or close behind it
+  string name;           // method and path
+  string_view refusable; // the rule by which nginx may refuse it
+  bool may_close;        // nginx may close, or stay, where we do the other
 };
 
 struct reading {
@@ -60,8 +62,7 @@ string path_of(string_view t) {
   return (t[end] == '?' ? "/" : "") + string(t.substr(end));
 }
 
-/// Where nginx is stricter, or ends a connection that we keep. Each is about one request by itself;
-/// none is about where it ends.
+/// Where nginx is stricter. Each is about one request by itself; none is about where it ends.
 string_view rule_of(const http1::request_head& h) {
   const auto m = h.method(), t = h.target();
   if (m == "CONNECT" || m == "TRACE") return "nginx serves no CONNECT and no TRACE";
@@ -73,7 +74,6 @@ string_view rule_of(const http1::request_head& h) {
   const auto host = h.host();
   if (host.empty() && h.has_header("Host")) return "nginx refuses an empty host";
   if (host.find("..") != host.npos || host.starts_with('.')) return "nginx refuses empty labels";
-  if (h.has_header("Connection")) return "nginx looks for words within a Connection field";
   return {};
 }
 
@@ -89,7 +89,7 @@ reading read_ours(string_view wire) {
     switch (s.what) {
     case event::head:
       r.accepted.push_back({string(core.head().method()) + ' ' + path_of(core.head().target()),
-                            rule_of(core.head())});
+                            rule_of(core.head()), core.head().has_header("Connection")});
       open = true;
       break;
     case event::body: break;
@@ -199,20 +199,17 @@ void judge(string_view wire, const reading& us, const std::vector<answer>& them,
   for (std::size_t i = 0; i < us.accepted.size(); ++i) {
     const auto& r = us.accepted[i];
     if (i >= them.size()) {
-      const auto before = i ? us.accepted[i - 1].stricter : string_view();
-      if (before.empty()) return differ("we accept what nginx does not answer");
-      return explained(before);
+      if (!i || !us.accepted[i - 1].may_close)
+        return differ("we accept what nginx does not answer");
+      return explained(words_within);
     }
     if (them[i].status != 204) {
-      if (r.stricter.empty()) return differ("we accept what nginx refuses");
-      explained(r.stricter);
+      if (r.refusable.empty()) return differ("we accept what nginx refuses");
+      explained(r.refusable);
       if (them[i].status != 405) return; // it goes on behind that
       continue;
     }
-    if (them[i].name != r.name) {
-      if (r.stricter.empty()) return differ("another request");
-      return explained(r.stricter);
-    }
+    if (them[i].name != r.name) return differ("another request");
   }
   const bool more = them.size() > us.accepted.size();
   const bool they_accept = more && them[us.accepted.size()].status == 204;
@@ -224,9 +221,9 @@ void judge(string_view wire, const reading& us, const std::vector<answer>& them,
   } else if (us.incomplete) {
     ++j.agreed["both wait for more, or nginx answers before it has the body"];
   } else if (more) {
-    const auto before = us.accepted.empty() ? string_view() : us.accepted.back().stricter;
-    if (before.empty()) return differ("nginx answers more than we accept");
-    explained(before);
+    if (us.accepted.empty() || !us.accepted.back().may_close)
+      return differ("nginx answers more than we accept");
+    explained(words_within);
   } else {
     ++j.agreed["both accept the same"];
   }
