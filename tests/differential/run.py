@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Runs http1_differential beside an nginx of its own, which listens on a Unix socket in a folder that
-is gone afterwards. usage: run.py PROGRAM [--count N] [--seed N]     exit 77: there is no nginx"""
+"""Runs http1_differential beside an nginx of its own, which listens on a Unix socket in a folder
+that is gone afterwards.
+
+usage: run.py PROGRAM [--count N] [--seed N]     exit 77: there is no nginx"""
 
 import argparse
 import os

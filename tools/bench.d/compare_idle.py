@@ -1,4 +1,4 @@
-"""compare_idle.py: what an idle connection costs a server: memory of many, beside the same of others."""
+"""compare_idle.py: what an idle connection costs a server, beside the same of others."""
 
 import contextlib
 import json
