@@ -111,7 +111,10 @@ void tcp_layer::on_marks() {
   }
   // all was said while it lingers: how the peer goes changes nothing
   if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
-  if (std::exchange(late_, false)) return end_as(lingering_ ? how_ : ended_by::timeout);
+  if (std::exchange(late_, false)) {
+    if (sipped_) lingering_ = false; // not all was said
+    return sipped_ ? abort(ended_by::timeout) : end_as(lingering_ ? how_ : ended_by::timeout);
+  }
   if (std::exchange(flushed_, false)) half_close();
   if (std::exchange(doubtful_, false) && !dead_) {
     int error = 0;
@@ -311,7 +314,8 @@ void tcp_layer::broken() noexcept {
 // Compared on fire, not armed again for every byte.
 void tcp_layer::timed_out() {
   if (dead_) return;
-  if (lingering_ || connecting_) {
+  if (lingering_) return linger_on();
+  if (connecting_) {
     late_ = true;
     return wake_up();
   }
@@ -322,12 +326,33 @@ void tcp_layer::timed_out() {
   wake_up();
 }
 
+// What the kernel still has to send is ours to end as well: who takes it too slowly would keep it
+// for as long as he likes.
+void tcp_layer::linger_on() {
+  const auto now = home_.now();
+  if (limits_.least_bytes && unconfirmed()) {
+    sipped_ = too_slow(now);
+    if (!std::exchange(rating_, true)) {
+      rate_since_ = now;
+      had_ = peer_has();
+    }
+    if (!sipped_)
+      return home_.arm(*this,
+                       std::min(later(now, limits_.linger), later(rate_since_, limits_.rate_over)));
+  }
+  late_ = true;
+  wake_up();
+}
+
+std::uint64_t tcp_layer::unconfirmed() const noexcept {
+  int n = 0;
+  return ::ioctl(fd_, SIOCOUTQ, &n) == 0 && n > 0 ? std::uint64_t(n) : 0;
+}
+
 // What the kernel sent and the peer's did not confirm is not the peer's yet: the buffers between
 // are large, and the kernel asks for more only when a third of its own is free.
 std::uint64_t tcp_layer::peer_has() const noexcept {
-  int unsent = 0;
-  if (::ioctl(fd_, SIOCOUTQ, &unsent) != 0 || unsent < 0) unsent = 0;
-  return sent_ - std::min(sent_, std::uint64_t(unsent));
+  return sent_ - std::min(sent_, unconfirmed());
 }
 
 time_point tcp_layer::due_time() const noexcept {

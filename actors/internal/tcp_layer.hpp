@@ -74,6 +74,8 @@ private:
   void broken() noexcept; // outside a turn: marks
   void end_as(ended_by how);
   void timed_out();
+  void linger_on();
+  std::uint64_t unconfirmed() const noexcept;
   std::uint64_t peer_has() const noexcept;
   time_point due_time() const noexcept;
   bool too_slow(time_point now) noexcept;
@@ -93,7 +95,7 @@ private:
   time_point rate_since_{}; // what the peer takes is counted
   std::uint64_t sent_ = 0;  // by the kernel taken
   std::uint64_t had_ = 0;   // peer_has() at rate_since_
-  bool rating_ = false;
+  bool rating_ = false, sipped_ = false;
   message_queue out_;
   std::optional<socket> socket_;
 };
