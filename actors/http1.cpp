@@ -5,6 +5,12 @@
 #include "protocols/http1/grammar.hpp"
 #include "runtime/internal/runtime_system.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 namespace creche::http1 {
 
 namespace {
@@ -106,6 +112,11 @@ task<> request_call::serve(request_call& self) {
   internal::tell<end_note, lane::data>(*x.layer, x.id, failed);
 }
 
+std::uint64_t timeouts::least_bytes() const noexcept {
+  const auto seconds = std::chrono::duration<double>(rate_over).count();
+  return std::uint64_t(std::min(seconds * least_rate, 1e18));
+}
+
 server&& server::limits(const http1::limits& l) && {
   if (std::uint64_t{l.request_line} + l.header_block >= internal::layer_actor::most_unused)
     throw std::invalid_argument("http1::limits: request_line and header_block together must stay "
@@ -115,6 +126,59 @@ server&& server::limits(const http1::limits& l) && {
 }
 
 // ---- response
+
+namespace {
+
+class open_file {
+public:
+  explicit open_file(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    struct stat s{};
+    if (fd_ >= 0 && ::fstat(fd_, &s) == 0 && S_ISREG(s.st_mode)) {
+      size_ = std::uint64_t(s.st_size);
+      return;
+    }
+    const int error = fd_ >= 0 ? EINVAL : errno;
+    if (fd_ >= 0) ::close(fd_);
+    throw std::system_error(error, std::generic_category(),
+                            fd_ >= 0 ? "a response of a file that is none" : "open a file to send");
+  }
+  open_file(const open_file&) = delete;
+  ~open_file() { ::close(fd_); }
+
+  std::uint64_t size() const noexcept { return size_; }
+  /// Fewer bytes than asked for: the file got shorter, or cannot be read.
+  bool read(std::uint64_t at, std::span<char> to) const noexcept {
+    while (!to.empty()) {
+      const auto n = ::pread(fd_, to.data(), to.size(), off_t(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      to = to.subspan(std::size_t(n));
+      at += std::uint64_t(n);
+    }
+    return true;
+  }
+
+private:
+  int fd_;
+  std::uint64_t size_ = 0;
+};
+
+task<> send_file(const open_file& f, writer& out) {
+  constexpr std::uint64_t piece = 16 * 1024;
+  std::vector<char> room(std::min(piece, f.size()));
+  for (std::uint64_t at = 0; at < f.size(); at += room.size()) {
+    room.resize(std::min(piece, f.size() - at));
+    if (!f.read(at, room)) throw std::runtime_error("a file got shorter while it was sent");
+    co_await out.write(std::string_view(room.data(), room.size()));
+  }
+}
+
+} // namespace
+
+response response::file(int status, std::string_view content_type, const std::string& path) {
+  const auto f = std::make_shared<const open_file>(path);
+  return stream(status, content_type, [f](writer& out) { return send_file(*f, out); }, f->size());
+}
 
 response&& response::header(std::string name, std::string value) && {
   if (same_name(name, "connection") && same_name(value, "close")) return std::move(*this).close();

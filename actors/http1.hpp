@@ -109,6 +109,7 @@ public:
   static response html(int status, std::string body) {
     return {status, std::move(body), "text/html; charset=utf-8"};
   }
+  /// `body` is JSON already: it is sent as it is.
   static response json(int status, std::string body) {
     return {status, std::move(body), "application/json"};
   }
@@ -122,6 +123,12 @@ public:
     r.length_ = length;
     return r;
   }
+
+  /// A whole file, in pieces, with its length. `path` is trusted: nothing that a peer said may be
+  /// in it unless it was checked. It is read on the loop, so it should be in memory or on a fast
+  /// disk. `content_type` is static text. Throws std::system_error when it is no regular file that
+  /// can be opened; one that gets shorter while it is sent cuts the response.
+  static response file(int status, std::string_view content_type, const std::string& path);
 
   /// One more field. In any case of letters:
   /// - Content-Type takes the place of the one given with the body, Date that of the server's;
@@ -159,6 +166,14 @@ struct timeouts {
   clock_duration idle = std::chrono::seconds(60);        ///< between requests
   clock_duration write_stall = std::chrono::seconds(30); ///< the peer takes nothing
   clock_duration linger = std::chrono::seconds(2);       ///< after our end of the connection
+  /// Bytes a second that a peer sends at least of a body that is waited for, and takes at least of
+  /// an answer that waits to be sent: on the average of every rate_over, so much is also its grace.
+  /// 0: no such limit.
+  std::uint32_t least_rate = 1024;
+  clock_duration rate_over = std::chrono::seconds(30);
+
+  /// Bytes within every rate_over.
+  std::uint64_t least_bytes() const noexcept;
 };
 
 /// The layer as a value: a handler and its limits.
@@ -170,12 +185,19 @@ public:
   /// Throws std::invalid_argument if a whole head could exceed what a layer may leave unused.
   server&& limits(const http1::limits& l) &&;
   server&& timeouts(const http1::timeouts& t) && { return timeouts_ = t, std::move(*this); }
+  /// So many requests may have a handler at a time, over all connections of a listener; one more is
+  /// answered with 503, and its connection stays. Not set: as many as there are connections.
+  server&& most_in_hand(std::uint32_t requests) && {
+    return most_in_hand_ = requests, std::move(*this);
+  }
 
   const handler& handle() const noexcept { return handler_; }
   const http1::limits& limits() const noexcept { return limits_; }
   const http1::timeouts& timeouts() const noexcept { return timeouts_; }
+  std::uint32_t most_in_hand() const noexcept { return most_in_hand_; }
 
 private:
+  std::uint32_t most_in_hand_ = ~std::uint32_t{0};
   handler handler_;
   http1::limits limits_;
   http1::timeouts timeouts_;

@@ -1,5 +1,6 @@
 #include "runtime/run.hpp"
 
+#include "runtime/internal/log_text.hpp"
 #include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/watch.hpp"
 
@@ -34,8 +35,7 @@ spdlog::logger& log() {
 
 void internal::log_report(const internal::report& r) {
   using verdict = nursery_state::verdict;
-  const auto path = r.why.path();
-  const auto what = r.why.what();
+  const auto path = internal::log_text(r.why.path()), what = internal::log_text(r.why.what());
   switch (r.then) {
   case verdict::restarting:
     return log().warn("{} failed: {}; restart {} in {:.3f} s", path, what, r.restarts + 1,

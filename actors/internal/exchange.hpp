@@ -16,9 +16,10 @@ struct exchange : detail::pooled {
   std::atomic<std::uint32_t> refs{1};
 
   // ---- set before the task starts
-  http1::request_head head;  // views into `bytes`
-  slice bytes;               // its own memory
-  resident* layer = nullptr; // an address: one reference, the task's
+  http1::request_head head;                      // views into `bytes`
+  slice bytes;                                   // its own memory
+  resident* layer = nullptr;                     // an address: one reference, the task's
+  std::atomic<std::uint32_t>* in_hand = nullptr; // counts us, while there is a handler
   std::uint32_t id = 0;
 
   // ---- the task's side: the handler, and tasks below it on the same loop
@@ -38,6 +39,7 @@ struct exchange : detail::pooled {
 
   ~exchange() {
     delete inbox;
+    if (in_hand) in_hand->fetch_sub(1, std::memory_order_relaxed);
     if (layer) caf::intrusive_ptr_release(layer->ctrl());
   }
   void hold() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }

@@ -40,8 +40,8 @@ void http1_layer::on_over() noexcept {
 }
 
 void http1_layer::attached() {
-  since_ = home_.burst_time();
-  home_.arm(*this, later(since_, limit()));
+  peers_turn();
+  home_.arm(*this, due_time());
 }
 
 void http1_layer::describe(const tree_sink& out) const {
@@ -59,10 +59,28 @@ clock_duration http1_layer::limit() const noexcept {
   }
 }
 
+time_point http1_layer::due_time() const noexcept {
+  const auto silent = later(since_, limit());
+  auto& t = config_->timeouts();
+  if (phase_ != phase::body || !t.least_rate) return silent;
+  return std::min(silent, later(rate_since_, t.rate_over));
+}
+
+void http1_layer::progress(std::size_t bytes) noexcept {
+  since_ = home_.burst_time();
+  rate_bytes_ += bytes;
+}
+
+// What it sends, and how fast, is its own affair from now on.
+void http1_layer::peers_turn() noexcept {
+  since_ = rate_since_ = home_.burst_time();
+  rate_bytes_ = 0;
+}
+
 void http1_layer::enter(phase p) noexcept {
   phase_ = p;
-  since_ = home_.burst_time();
-  const auto limited = later(since_, limit());
+  peers_turn();
+  const auto limited = due_time();
   // only for a limit shorter than the one the timer was set for
   if (armed() && due > std::uint64_t(limited.time_since_epoch().count())) home_.arm(*this, limited);
 }
@@ -70,12 +88,21 @@ void http1_layer::enter(phase p) noexcept {
 void http1_layer::timed_out() { // outside every turn
   if (dead_ || phase_ == phase::closing) return;
   const auto now = home_.now();
-  const auto due_at = later(since_, limit());
+  auto& t = config_->timeouts();
   // the handler takes its time, or the transport watches over a peer that does not read
-  const bool ours =
-      phase_ == phase::handling || (phase_ == phase::body && (busy_ || waits_to_write()));
-  if (ours) return home_.arm(*this, later(now, std::max<clock_duration>(limit(), 1s)));
-  if (now < due_at) return home_.arm(*this, due_at);
+  if (phase_ == phase::handling ||
+      (phase_ == phase::body && (busy_ || waits_to_write() || owes_continue()))) {
+    rate_since_ = now;
+    rate_bytes_ = 0;
+    const auto again = phase_ == phase::body ? std::min(t.body, t.rate_over) : limit();
+    return home_.arm(*this, later(now, std::max<clock_duration>(again, 1s)));
+  }
+  if (phase_ == phase::body && now >= later(rate_since_, t.rate_over) &&
+      rate_bytes_ >= t.least_bytes()) {
+    rate_since_ = now;
+    rate_bytes_ = 0;
+  }
+  if (const auto at = due_time(); now < at) return home_.arm(*this, at);
   late_ = true;
   wake_up();
 }
@@ -91,6 +118,11 @@ void http1_layer::on_marks() {
 }
 
 // ---- bytes in
+
+// It sends nothing before it is told to go on, and that is up to the handler.
+bool http1_layer::owes_continue() const noexcept {
+  return now_ && in_body_ && !reading_ && !discard_ && now_->head.expects_continue() && all_shown();
+}
 
 bool http1_layer::may_feed() {
   if (discard_) return true;
@@ -124,7 +156,7 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
   using event = http1::server_core::event;
   switch (step.what) {
   case event::need_more:
-    if (in_body_ && step.used) since_ = home_.burst_time();
+    if (in_body_ && step.used) progress(step.used);
     if (phase_ == phase::idle && !core_.idle()) enter(phase::head);
     return false;
   case event::head: start_request(in.part(at, step.used)); break;
@@ -141,7 +173,7 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
 }
 
 void http1_layer::body_piece(slice piece) {
-  since_ = home_.burst_time();
+  progress(piece.size());
   if (discard_) {
     discarded_ += piece.size();
     if (written_ && discarded_ > most_discarded) shut(ended_by::clean);
@@ -169,6 +201,13 @@ void http1_layer::start_request(slice head) {
   requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
   enter(core_.at_end() ? phase::handling : phase::body);
+  if (counters_.in_hand.fetch_add(1, std::memory_order_relaxed) >= config_->most_in_hand()) {
+    counters_.in_hand.fetch_sub(1, std::memory_order_relaxed);
+    counters_.turned_away.fetch_add(1, std::memory_order_relaxed);
+    auto busy = http1::response::text(503, "too many requests in hand; try again\n");
+    return respond(*x, std::move(busy).header("Retry-After", "1"), nullptr);
+  }
+  x->in_hand = &counters_.in_hand;
   stack().start_task("request", http1::request_call(exchange_ref::share(x), config_));
 }
 
@@ -187,13 +226,13 @@ void http1_layer::want_body(exchange& x, caf::strong_actor_ptr task) {
   if (!in_body_) return tell_task(end_note{exchange_ref::share(now_.x), body_why_});
   if (x.head.expects_continue() && all_shown() && !responded_)
     write_below(slice::of_static(http1::continue_line));
-  since_ = home_.burst_time();
+  peers_turn();
   busy_.release();
 }
 
 void http1_layer::body_taken(std::uint32_t id) {
   if (!now_ || now_->id != id || !in_body_ || !busy_) return;
-  since_ = home_.burst_time();
+  peers_turn();
   busy_.release();
 }
 
@@ -217,7 +256,9 @@ void http1_layer::drain() {
 }
 
 void http1_layer::refuse(http1::errc e) {
+  static_assert(http1::errc_kinds <= std::tuple_size_v<decltype(counters_.refused_for)>);
   counters_.refused_requests.fetch_add(1, std::memory_order_relaxed);
+  counters_.refused_for[std::size_t(e)].fetch_add(1, std::memory_order_relaxed);
   body_ended(http1::make_error_code(e));
   answer_and_close(http1::status_of(e), http1::text(e), ended_by::refused);
 }

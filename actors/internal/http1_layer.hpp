@@ -42,6 +42,7 @@ private:
   void on_marks() override;
   void on_over() noexcept override;
 
+  bool owes_continue() const noexcept;
   bool may_feed();
   bool one_step(const slice& in, std::size_t& used);
   void start_request(slice head);
@@ -61,6 +62,9 @@ private:
   void shut(ended_by how);
   void enter(phase p) noexcept;
   clock_duration limit() const noexcept;
+  time_point due_time() const noexcept;
+  void progress(std::size_t bytes) noexcept;
+  void peers_turn() noexcept;
   void timed_out();
 
   /// A letter to the request's task; bytes in it go over as what that task's loop may own.
@@ -80,6 +84,8 @@ private:
   std::deque<slice>* stream_ = nullptr; // pieces of a streamed body that wait for room below
   slice whole_;                         // what is left of one that was given whole
   time_point since_{};                  // the phase began, or made progress
+  time_point rate_since_{};             // bytes of a body are counted,
+  std::uint64_t rate_bytes_ = 0;        // so many by now
   std::uint64_t unwritten_ = 0;         // of a streamed body with a length
   std::uint64_t discarded_ = 0;         // of a request's body, after the response
   std::uint32_t id_ = 0;

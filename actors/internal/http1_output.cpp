@@ -104,7 +104,7 @@ void http1_layer::response_told() {
   told_ = true;
   if (in_body_ && !discard_) {
     discard_ = true;
-    since_ = home_.burst_time();
+    peers_turn();
     busy_.release();
   }
   push_out();

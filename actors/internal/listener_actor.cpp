@@ -101,7 +101,8 @@ child_actor* listener_plan::make(child_record& r) {
 
 listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p)
     : nursery_actor(cfg, r, nursery_rules{}), plan_(p),
-      tcp_limits_{p.server->timeouts().write_stall, p.server->timeouts().linger} {
+      tcp_limits_{p.server->timeouts().write_stall, p.server->timeouts().linger,
+                  p.server->timeouts().least_bytes(), p.server->timeouts().rate_over} {
   fire = [](timer& t) {
     auto& me = static_cast<listener_actor&>(t);
     me.paused_ = false;
@@ -121,6 +122,11 @@ void listener_actor::describe(const tree_sink& out) const {
   out.detail(n(counters_.accepted) + " accepted");
   out.detail(n(counters_.requests) + " requests");
   if (counters_.refused_requests.load()) out.detail(n(counters_.refused_requests) + " refused");
+  for (std::size_t i = 0; i < http1::errc_kinds; ++i)
+    if (counters_.refused_for[i].load())
+      out.detail(n(counters_.refused_for[i]) +
+                 " of them: " + std::string(http1::text(http1::errc(i))));
+  if (counters_.turned_away.load()) out.detail(n(counters_.turned_away) + " unavailable");
   if (counters_.failed_requests.load()) out.detail(n(counters_.failed_requests) + " failed");
   if (pauses_.load()) out.detail(n(pauses_) + " pauses");
   for (std::size_t i = 0; i < ended_by_kinds; ++i)

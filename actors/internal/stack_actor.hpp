@@ -13,7 +13,10 @@ namespace creche::internal {
 
 /// What a listener counts of its connections; any thread.
 struct connection_counters {
-  std::atomic<std::uint64_t> accepted{0}, requests{0}, refused_requests{0}, failed_requests{0};
+  std::atomic<std::uint64_t> accepted{0}, requests{0}, refused_requests{0}, failed_requests{0},
+      turned_away{0};
+  std::atomic<std::uint32_t> in_hand{0};                    // requests with a handler
+  std::array<std::atomic<std::uint64_t>, 64> refused_for{}; // by number of the http1::errc
   std::array<std::atomic<std::uint64_t>, ended_by_kinds> closed{};
 
   void note_closed(ended_by h) noexcept {

@@ -2,7 +2,9 @@
 
 #include "runtime/internal/tree_sink.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -112,7 +114,10 @@ void tcp_layer::on_marks() {
   }
   // all was said while it lingers: how the peer goes changes nothing
   if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
-  if (std::exchange(late_, false)) return end_as(lingering_ ? how_ : ended_by::timeout);
+  if (std::exchange(late_, false)) {
+    if (sipped_) lingering_ = false; // not all was said
+    return sipped_ ? abort(ended_by::timeout) : end_as(lingering_ ? how_ : ended_by::timeout);
+  }
   if (std::exchange(flushed_, false)) half_close();
   if (std::exchange(doubtful_, false) && !dead_) {
     int error = 0;
@@ -274,9 +279,16 @@ void tcp_layer::flush() {
   }
   if (sent) {
     progress_ = home_.burst_time();
+    sent_ += sent;
     took_above(sent);
   }
-  if (waits_[int(want::write)] && !armed()) home_.arm(*this, later(progress_, limits_.write_stall));
+  if (!waits_[int(want::write)]) {
+    rating_ = false;
+  } else if (limits_.least_bytes && !std::exchange(rating_, true)) {
+    rate_since_ = home_.burst_time();
+    had_ = peer_has();
+  }
+  if (waits_[int(want::write)] && !armed()) home_.arm(*this, due_time());
   if (finishing_ && !out_ && !closing_)
     ::shutdown(fd_, SHUT_WR); // its failure is seen when reading
   if (closing_ && !out_ && !lingering_) {
@@ -305,15 +317,59 @@ void tcp_layer::broken() noexcept {
 // Compared on fire, not armed again for every byte.
 void tcp_layer::timed_out() {
   if (dead_) return;
-  if (lingering_ || connecting_) {
+  if (lingering_) return linger_on();
+  if (connecting_) {
     late_ = true;
     return wake_up();
   }
   if (!waits_[int(want::write)]) return; // all was sent meanwhile
-  const auto stalled_at = later(progress_, limits_.write_stall);
-  if (home_.now() < stalled_at) return home_.arm(*this, stalled_at);
+  const auto now = home_.now();
+  if (!too_slow(now) && now < due_time()) return home_.arm(*this, due_time());
   late_ = true;
   wake_up();
+}
+
+// What the kernel still has to send is ours to end as well: who takes it too slowly would keep it
+// for as long as he likes.
+void tcp_layer::linger_on() {
+  const auto now = home_.now();
+  if (limits_.least_bytes && unconfirmed()) {
+    sipped_ = too_slow(now);
+    if (!std::exchange(rating_, true)) {
+      rate_since_ = now;
+      had_ = peer_has();
+    }
+    if (!sipped_)
+      return home_.arm(*this,
+                       std::min(later(now, limits_.linger), later(rate_since_, limits_.rate_over)));
+  }
+  late_ = true;
+  wake_up();
+}
+
+std::uint64_t tcp_layer::unconfirmed() const noexcept {
+  int n = 0;
+  return ::ioctl(fd_, SIOCOUTQ, &n) == 0 && n > 0 ? std::uint64_t(n) : 0;
+}
+
+// What the kernel sent and the peer's did not confirm is not the peer's yet: the buffers between
+// are large, and the kernel asks for more only when a third of its own is free.
+std::uint64_t tcp_layer::peer_has() const noexcept {
+  return sent_ - std::min(sent_, unconfirmed());
+}
+
+time_point tcp_layer::due_time() const noexcept {
+  const auto stalled = later(progress_, limits_.write_stall);
+  return rating_ ? std::min(stalled, later(rate_since_, limits_.rate_over)) : stalled;
+}
+
+bool tcp_layer::too_slow(time_point now) noexcept {
+  if (!rating_ || now < later(rate_since_, limits_.rate_over)) return false;
+  const auto has = peer_has();
+  if (has < had_ + limits_.least_bytes) return true;
+  rate_since_ = now;
+  had_ = has;
+  return false;
 }
 
 void tcp_layer::end_as(ended_by h) {

@@ -19,6 +19,9 @@ namespace creche::internal {
 struct tcp_limits {
   clock_duration write_stall = std::chrono::seconds(30); ///< no byte taken by the kernel: abort
   clock_duration linger = std::chrono::seconds(2);       ///< after our end, for the peer's
+  /// While bytes wait, the peer takes at least so many in every rate_over, or: abort. 0: no limit.
+  std::uint64_t least_bytes = 0;
+  clock_duration rate_over = std::chrono::seconds(30);
 };
 
 /// Whom to connect to. Outlives the layer.
@@ -71,6 +74,11 @@ private:
   void broken() noexcept; // outside a turn: marks
   void end_as(ended_by how);
   void timed_out();
+  void linger_on();
+  std::uint64_t unconfirmed() const noexcept;
+  std::uint64_t peer_has() const noexcept;
+  time_point due_time() const noexcept;
+  bool too_slow(time_point now) noexcept;
 
   int fd_;
   std::uint8_t ops_ = 0; // that asio holds
@@ -83,7 +91,11 @@ private:
   connection_counters* counters_ = nullptr; // of a listener
   const tcp_target* target_ = nullptr;
   const tcp_limits& limits_;
-  time_point progress_{}; // bytes were taken, or began to wait
+  time_point progress_{};   // bytes were taken, or began to wait
+  time_point rate_since_{}; // what the peer takes is counted
+  std::uint64_t sent_ = 0;  // by the kernel taken
+  std::uint64_t had_ = 0;   // peer_has() at rate_since_
+  bool rating_ = false, sipped_ = false;
   message_queue out_;
   std::optional<socket> socket_;
 };

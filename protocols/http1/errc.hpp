@@ -5,6 +5,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <system_error>
@@ -63,6 +64,7 @@ enum class errc : std::uint8_t {
   reserved_response_field,
   does_not_fit,
 };
+inline constexpr std::size_t errc_kinds = static_cast<std::size_t>(errc::does_not_fit) + 1;
 
 /// What is wrong, in words that may be shown to the peer.
 std::string_view text(errc e) noexcept;

@@ -140,7 +140,7 @@ bool is_host(std::string_view s) noexcept {
     while (host_end < s.size() && is_host_char(s[host_end])) ++host_end;
   }
   const auto rest = s.substr(host_end);
-  return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
+  return rest.empty() || (host_end != 0 && rest.front() == ':' && is_port(rest.substr(1)));
 }
 
 bool is_target(std::string_view method, std::string_view target) noexcept {
@@ -150,7 +150,10 @@ bool is_target(std::string_view method, std::string_view target) noexcept {
   if (target.front() == '/') return true;
   if (target == "*") return method == "OPTIONS";
   const auto colon = target.find("://");
-  return colon != target.npos && colon != 0 &&
+  if (colon == target.npos || colon == 0) return false;
+  const auto authority =
+      target.substr(colon + 3, target.find_first_of("/?", colon + 3) - colon - 3);
+  return !authority.empty() && is_host(authority) &&
          std::all_of(target.begin(), target.begin() + static_cast<std::ptrdiff_t>(colon),
                      [](char c) { return is_alnum(c) || c == '+' || c == '-' || c == '.'; });
 }

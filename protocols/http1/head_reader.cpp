@@ -62,6 +62,7 @@ private:
   std::size_t on_chunk_body_impl(std::uint64_t, view, error&) override { return 0; }
   void on_finish_impl(error&) override {}
 
+  bool has_tab_around(std::string_view value) const;
   errc on_host(std::string_view value);
   errc on_coding(std::string_view value);
   errc on_length(std::string_view value);
@@ -112,9 +113,21 @@ void head_reader::parser::on_field_impl(beast::field f, view, view value, error&
   if (error_ != errc::none) ec = beast::error::bad_field;
 }
 
+// RFC 9112 §5.1 allows it; but there are servers to which such a tab is part of the value. Where
+// that decides who is meant, or where the request ends, it must not be read in two ways.
+bool head_reader::parser::has_tab_around(std::string_view value) const {
+  if (value.empty()) return false;
+  const auto* before = value.data();
+  while (*--before == ' ') {
+  }
+  const auto* behind = value.data() + value.size();
+  while (*behind == ' ') ++behind;
+  return *before == '\t' || *behind == '\t';
+}
+
 errc head_reader::parser::on_host(std::string_view value) {
   if (host_) return errc::host_twice;
-  if (!is_host(value)) return errc::bad_host;
+  if (!is_host(value) || has_tab_around(value)) return errc::bad_host;
   host_ = true;
   out_.host_ = offset(value);
   out_.host_size_ = static_cast<std::uint16_t>(value.size());
@@ -126,6 +139,7 @@ errc head_reader::parser::on_coding(std::string_view value) {
   if (coding_) return errc::bad_transfer_coding;
   if (out_.minor_ == 0) return errc::transfer_coding_in_1_0;
   coding_ = true;
+  if (has_tab_around(value)) return errc::bad_transfer_coding;
   out_.body_ = body_kind::chunked;
   return check_coding(value);
 }
@@ -134,6 +148,7 @@ errc head_reader::parser::on_length(std::string_view value) {
   if (coding_) return errc::length_and_coding;
   if (length_) return errc::content_length_twice;
   length_ = true;
+  if (has_tab_around(value)) return errc::bad_content_length;
   const errc e = read_length(value, out_.content_length_);
   out_.body_ = out_.content_length_ == 0 ? body_kind::none : body_kind::fixed;
   return e;

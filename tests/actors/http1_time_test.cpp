@@ -20,6 +20,12 @@ task<> ends_at(http_rig& x, clock_duration at, time_point start) {
   CHECK(x.w.how() == ended_by::timeout);
 }
 
+http1::timeouts any_rate() {
+  http1::timeouts t;
+  t.least_rate = 0;
+  return t;
+}
+
 } // namespace
 
 TEST_CASE("P18: a connection that says nothing is closed after the idle time") {
@@ -89,7 +95,7 @@ TEST_CASE("P18: a body may pause for thirty seconds, again and again, but not lo
   for (const bool chunked : {false, true}) {
     for (const bool fresh : {true, false}) {
       lost = {};
-      with_http(server(handler), [&](http_rig& x) -> task<> {
+      with_http(server(handler).timeouts(any_rate()), [&](http_rig& x) -> task<> {
         if (!fresh) {
           x.w.feed(get("/"));
           co_await sleep_for(10s);
@@ -106,6 +112,82 @@ TEST_CASE("P18: a body may pause for thirty seconds, again and again, but not lo
       });
     }
   }
+}
+
+TEST_CASE("P18: a body that comes at the least rate is read, and one byte less is 408") {
+  constexpr std::size_t least = 30 * 1024; // in 30 s
+  for (const bool slower : {false, true}) {
+    for (const bool chunked : {false, true}) {
+      INFO(slower, " ", chunked);
+      with_http(server(count_handler), [&](http_rig& x) -> task<> {
+        x.w.feed(chunked ? post_chunked("/") + "100000\r\n" : post_head("/", 1 << 20));
+        auto start = now();
+        const std::size_t framing = chunked ? 8 : 0; // counts as well: it came
+        for (int window = 0; window < 4; ++window) {
+          for (int i = 0; i < 29; ++i) {
+            x.w.feed(std::string(1024 - (i == 0 && window == 0 ? framing : 0), 'x'));
+            co_await sleep_for(1s);
+          }
+          const bool last = slower && window == 3;
+          x.w.feed(std::string(least - 29 * 1024 - (last ? 1 : 0), 'x'));
+          if (!last) co_await sleep_for(1s);
+          if (!last) start = now();
+          CHECK_FALSE(x.w.closed());
+        }
+        if (slower) co_await ends_at(x, 30s, start);
+        CHECK(statuses_in(x.w.got()) == (slower ? statuses{408} : statuses{}));
+        CHECK(x.w.closed() == slower);
+      });
+    }
+  }
+}
+
+TEST_CASE("P18: a body that drips is over at the end of its grace, also when nobody reads it") {
+  for (const bool read : {true, false}) {
+    with_http(server(read ? count_handler : ignore_handler), [&](http_rig& x) -> task<> {
+      x.w.feed(post_head("/", 1000));
+      const auto start = now();
+      for (int i = 0; i < 29; ++i) {
+        co_await sleep_for(1s);
+        x.w.feed("x");
+      }
+      co_await ends_at(x, 30s, start);
+      CHECK(statuses_in(x.w.got()) == statuses{read ? 408 : 200});
+    });
+  }
+}
+
+TEST_CASE("P18: the rate is the peer's only while it is waited for") {
+  const auto handler = [](request& r) -> task<response> {
+    std::size_t n = 0;
+    while (auto b = co_await r.body().next()) {
+      n += b->size();
+      co_await sleep_for(40s); // what comes meanwhile waits
+    }
+    co_return response::text(200, std::to_string(n));
+  };
+  with_http(server(handler), [](http_rig& x) -> task<> {
+    x.w.feed(post_head("/", 150'000));
+    for (int i = 0; i < 30; ++i) x.w.feed(std::string(5'000, 'x'));
+    co_await sleep_for(1h);
+    CHECK(answers_in(x.w.got()).at(0).body == "150000");
+  });
+}
+
+TEST_CASE("P18: who waits for 100 Continue waits for the handler, and is not timed out") {
+  const auto handler = [](request& r) -> task<response> {
+    co_await sleep_for(100s);
+    co_return co_await count_handler(r);
+  };
+  with_http(server(handler), [](http_rig& x) -> task<> {
+    x.w.feed(post_head("/", 5, "Expect: 100-continue\r\n"));
+    co_await sleep_for(100s);
+    co_await settled();
+    CHECK(x.w.got() == http1::continue_line);
+    const auto start = now();
+    co_await ends_at(x, 30s - 1ns, start); // since it was told
+    CHECK(x.w.how() == ended_by::timeout);
+  });
 }
 
 TEST_CASE("P18: the time of the handler is not the peer's") {

@@ -128,6 +128,65 @@ TEST_CASE("P18: a peer that takes a little now and then is not cut off") {
   });
 }
 
+TEST_CASE(
+    "P18: a peer that takes less than the least rate is cut off, one that takes more is not") {
+  for (const bool slow : {false, true}) {
+    INFO(slow);
+    tcp_rig x;
+    x.limits.least_bytes = 30 * 1024;
+    x.limits.write_stall = 1h;
+    const auto config = std::make_shared<const server>(endless_handler);
+    auto r = run_virtual([&](nursery& n) -> task<> {
+      x.start(n, config);
+      x.peer.send(get("/"));
+      co_await settled();
+      const auto start = now();
+      const auto step = slow ? 3s : 1s;
+      while (now() < start + 5min && !x.stack.ended()) {
+        co_await sleep_for(step);
+        for (int i = 0; i < (slow ? 1 : 3); ++i) x.peer.receive(slow ? 1024 : 4096);
+      }
+      CHECK(x.stack.ended() == slow);
+      if (slow) CHECK(now() <= start + 40s);
+      if (slow) CHECK(closed_as(x.counters, ended_by::timeout) == 1);
+      x.peer.close();
+      co_await settled();
+      x.stack.cancel();
+      co_await x.stack.wait();
+    });
+    CHECK(r.deadlock == "");
+    CHECK(r.leaked == 0);
+  }
+}
+
+TEST_CASE("P18: what the kernel has left to send at the end has the same least rate") {
+  for (const bool reads : {true, false}) {
+    INFO(reads);
+    tcp_rig x;
+    x.limits.least_bytes = 1024;
+    x.limits.rate_over = 10s;
+    const auto config = std::make_shared<const server>([](request&) -> task<response> {
+      co_return response::text(200, std::string(4000, 'x')).close();
+    });
+    auto r = run_virtual([&](nursery& n) -> task<> {
+      x.start(n, config);
+      x.peer.send(get("/"));
+      const auto start = now(); // all is in the kernel at once, and lingers for 2 s
+      co_await sleep_until(start + 12s - 1ns);
+      CHECK_FALSE(x.stack.ended());
+      if (reads) CHECK(answers_in(x.peer.rest()).at(0).complete);
+      co_await sleep_until(start + 12s);
+      co_await settled();
+      CHECK(x.stack.ended());
+      CHECK(closed_as(x.counters, reads ? ended_by::clean : ended_by::timeout) == 1);
+      x.peer.close();
+      co_await x.stack.wait();
+    });
+    CHECK(r.deadlock == "");
+    CHECK(r.leaked == 0);
+  }
+}
+
 TEST_CASE("P18: a write stall is measured from the first byte that waits, not from long ago") {
   with_tcp([](nursery& n, tcp_rig& x) -> task<> {
     probe_layer* top = nullptr;

@@ -7,6 +7,7 @@ import random
 import socket
 import sys
 import threading
+import time
 
 from hostile_mix import hostile_client
 from scenario import (Demo, Ended, check, check_equal, chunked, ends_well, finish, many, request,
@@ -117,6 +118,39 @@ def silence(program):
                   not c.until_end().endswith(b"half,\r\n0\r\n\r\n"))
         check("each is counted as timeout",
               until(lambda: demo.counts().get("timeout", 0) >= len(cases) + 1), demo.counts())
+        ends_well(demo)
+
+
+def trickling(program):
+    """Never silent for long, and never fast enough: 1 KiB a second is the least."""
+    with Demo(program, "--timeout", "1") as demo:
+        with many(demo, 20) as clients:
+            for c in clients:
+                c.send(b"POST /hello HTTP/1.1\r\n" + HOST + b"Content-Length: 5000\r\n\r\n")
+
+            def drip():
+                for c in clients:
+                    try:
+                        c.send(b"x")
+                    except OSError:
+                        pass  # it is over
+                time.sleep(0.1)
+                return demo.counts().get("timeout", 0) == len(clients)
+            check("bodies that drip are cut off", until(drip), demo.counts())
+        with many(demo, 20, receive_bytes=4096) as clients:
+            for c in clients:
+                c.send(request("GET", "/") * 1000)  # answers of megabytes
+
+            def sip():
+                for c in clients:
+                    try:
+                        c.socket.recv(50)
+                    except OSError:
+                        pass
+                time.sleep(0.1)
+                return demo.counts().get("timeout", 0) == 2 * len(clients)
+            check("and readers that sip", until(sip), demo.counts())
+        check_equal("the service goes on", demo.get("/hello").status, 200)
         ends_well(demo)
 
 
@@ -234,6 +268,7 @@ def main():
         check_equal("the worker knows nothing of it", demo.child("worker")["state"], "running")
         ends_well(demo)
     silence(o.program)
+    trickling(o.program)
     never_reads(o.program)
     out_of_files(o.program)
     full(o.program)

@@ -14,7 +14,7 @@ WARM_SECONDS = 1
 RATIOS = ("cpu_us_per_request", "user_us", "p50_ms", "p99_ms", "p999_ms", "rps")
 NGINX = """
 daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off; server_tokens off; keepalive_requests 1000000000; keepalive_timeout 600;
   default_type text/plain;

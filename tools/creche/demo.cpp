@@ -31,7 +31,8 @@ http1::server server_of(const options& o, service& s) {
              .body = *t,
              .idle = *t,
              .write_stall = *t,
-             .linger = std::min(*t, times.linger)};
+             .linger = std::min(*t, times.linger),
+             .rate_over = *t};
   return http1::server(o.echo ? http1::server::handler(&echo) : routes(s))
       .limits(sizes)
       .timeouts(times);
