@@ -126,11 +126,18 @@ void fail_empty_spec() { throw std::logic_error("child_spec: it was used up by s
 
 namespace {
 
-struct ready_note {
-  internal::child_record* record;
+// Holds the record: a child that was abandoned may be gone before its note is read.
+class ready_note {
+public:
+  explicit ready_note(internal::child_record& r) noexcept : record_(&r) { r.hold(); }
+  ready_note(const ready_note&) = delete;
+  ~ready_note() { record_->drop(); }
   void operator()(internal::resident&) const {
-    if (auto* s = record->slot) s->answered(*record);
+    if (auto* s = record_->slot; s && record_->nursery) s->answered(*record_);
   }
+
+private:
+  internal::child_record* record_;
 };
 
 } // namespace
@@ -138,8 +145,12 @@ struct ready_note {
 bool ready_once(ready_slot* s) noexcept { return s && s->open.exchange(false); }
 void* ready_storage(ready_slot* s) noexcept { return s->storage; }
 void ready_done(ready_slot* s) noexcept {
-  internal::tell<ready_note, internal::lane::control>(static_cast<internal::resident&>(*s->nursery),
-                                                      s->record);
+  auto& r = *s->record;
+  std::unique_lock hold(r.nursery_home->tree(), std::defer_lock);
+  if (!r.nursery_home->at_home()) hold.lock(); // it may abandon us in this moment
+  if (r.nursery)
+    internal::tell<ready_note, internal::lane::control>(
+        static_cast<internal::resident&>(*r.nursery), r);
 }
 void ready_hold(ready_slot* s) noexcept {
   if (s) s->refs.fetch_add(1, std::memory_order_relaxed);

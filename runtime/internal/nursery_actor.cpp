@@ -486,6 +486,7 @@ void nursery_actor::abandon(child_record& r) {
   failure f(errc::stuck, "abandoned: neither a cancel nor a kill ended it in time", r.path(),
             where_);
   if (r.actor) r.actor->order_abandon(r.path());
+  if (r.slot) r.slot->failed(r, how::killed); // its starter need not wait, either
   r.end.store(how::killed, std::memory_order_relaxed);
   std::lock_guard hold(home_.tree());
   r.history().last_failure = std::move(f);

@@ -92,6 +92,13 @@ void watch::keep(runtime_system& s, root_nursery& root) {
     look_at_loops(s);
     look_at_deadlines(s, root);
   }
+  const auto until = later(system_clock().now(), options_.kill);
+  while (s.abandoned() != 0 && !guest_) { // their loops cannot be ended before them
+    ::poll(nullptr, 0, 10);
+    if (system_clock().now() < until) continue;
+    print_what_is_left(s);
+    ::_exit(signal_ ? 128 + signal_ : 1);
+  }
 }
 
 void watch::on_signal(int signo, runtime_system& s, root_nursery& root) {

@@ -207,7 +207,7 @@ TEST_CASE("C1 after child::cancel no letter of a child is handled") {
   });
 }
 
-TEST_CASE("C1 after child::cancel a task passes no checkpoint") {
+TEST_CASE("C1, X1, S9: after child::cancel a task passes no checkpoint") {
   race_children(rounds, {0, 1}, [](nursery& n, meeting& m, loop& where) {
     return n.start(child_spec(new task_plan(m, where)));
   });

@@ -303,6 +303,47 @@ TEST_CASE("S7, X5: an abandoned child is replaced by its restart, and its late e
   CHECK(r.ledger().balances());
 }
 
+TEST_CASE(
+    "S4, S7: whoever waits for a child to be ready hears when that is abandoned; it may say so "
+    "later") {
+  hog h;
+  bool heard = false;
+  const auto r = run(quiet(2), [&](nursery&) -> task<> {
+    auto body = [&](nursery& n) -> task<> {
+      auto idle = []() -> task<> { co_await sleep_for(1h); };
+      auto far = [](ready<void> is_ready, hog* x) -> task<> {
+        x->busy = true;
+        x->free.wait(false);
+        is_ready();
+        co_await checkpoint();
+      };
+      n.start(idle);
+      auto starter = [&]() -> task<> {
+        auto spec = child_spec("far", far, &h).on(placement::any_loop);
+        struct tell {
+          bool& b;
+          ~tell() { b = true; }
+        } end{heard};
+        co_await n.start_ready<void>(spec);
+      };
+      n.start(starter);
+      while (!h.busy) co_await sleep_for(1ms);
+      n.cancel();
+    };
+    auto all = [&]() -> task<> {
+      co_await with_nursery({.name = "n", .limits = {.cancel = 10ms, .kill = 10ms}}, body);
+    };
+    const auto said = co_await error_of(all);
+    CHECK(said.find("abandoned") != std::string::npos);
+    CHECK(heard);
+    h.free = true;
+    h.free.notify_all();
+    while (find(tree(), "abandoned")) co_await sleep_for(1ms);
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(r.ledger().balances());
+}
+
 TEST_CASE("S7: ends and abandons that meet, many times: nothing is lost, nothing is freed twice") {
   std::atomic<int> ended{0};
   int abandoned = 0;
