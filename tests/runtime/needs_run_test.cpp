@@ -16,15 +16,15 @@ using namespace creche::testing;
 
 namespace {
 
-using log = std::string;
+using diary = std::string;
 
-std::string taken(log& l) { return std::exchange(l, {}); }
+std::string taken(diary& l) { return std::exchange(l, {}); }
 
 /// Needs a second to be ready, and says when it begins and ends: "db", "DB".
-child_spec service(log& said, std::string name, restart r = restart::permanent) {
+child_spec service(diary& said, std::string name, restart r = restart::permanent) {
   auto f = [&said, name](ready<void> is_ready) -> task<> {
     struct stay {
-      log& l;
+      diary& l;
       std::string n;
       ~stay() {
         std::transform(n.begin(), n.end(), n.begin(), [](char c) { return char(std::toupper(c)); });
@@ -58,7 +58,7 @@ template <class F> std::string complaint_of(F f) {
 } // namespace
 
 TEST_CASE("S6: start_all starts in an order that suits, and returns children as they were given") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto [web, cache, db] = n.start_all(service(said, "web").after("cache", "db"),
@@ -101,7 +101,7 @@ TEST_CASE("S6: start_all starts in an order that suits, and returns children as 
 }
 
 TEST_CASE("S6: stop of one child ends those who need it first, and nobody else") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto db = n.start(service(said, "db"));
@@ -123,7 +123,7 @@ TEST_CASE("S6: stop of one child ends those who need it first, and nobody else")
 }
 
 TEST_CASE("S6: a oneshot that has completed lets those go who are after it") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto migrate = [](ready<void>) -> task<> { co_await sleep_for(3s); };
@@ -141,7 +141,7 @@ TEST_CASE("S6: a oneshot that has completed lets those go who are after it") {
 
 TEST_CASE("S6: who still waits when the nursery ends was never run, and ends as cancelled") {
   run_clean([&](nursery&) -> task<> {
-    log said;
+    diary said;
     std::string heard;
     auto body = [&](nursery& n) -> task<> {
       n.start(service(said, "db"));
@@ -163,7 +163,7 @@ TEST_CASE("S6: who still waits when the nursery ends was never run, and ends as 
 }
 
 TEST_CASE("S6, bad input: a cycle is refused with its path, before anybody is started") {
-  log said;
+  diary said;
   run_clean([&](nursery& n) -> task<> {
     CHECK(complaint_of([&] {
             (void)n.start_all(service(said, "a"), service(said, "b").after("d"),
@@ -178,7 +178,7 @@ TEST_CASE("S6, bad input: a cycle is refused with its path, before anybody is st
 }
 
 TEST_CASE("S6, bad input: names that nobody has, or two have") {
-  log said;
+  diary said;
   run_clean([&](nursery& n) -> task<> {
     CHECK(complaint_of([&] { n.start(service(said, "web").after("bd")); }) ==
           "web is after bd, and test has no child of that name: start that one first, or both with "
@@ -207,7 +207,7 @@ TEST_CASE("S6, bad input: names that nobody has, or two have") {
 }
 
 TEST_CASE("S6, bad input: start_all in a nursery that stops starts nobody") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       n.stop();
@@ -239,7 +239,7 @@ TEST_CASE("S6: the order of a start keeps to the order given, and names a cycle 
 }
 
 TEST_CASE("S6, bad input: from another thread, a name that nobody has is the child's failure") {
-  log said;
+  diary said;
   run_clean([&](nursery& n) -> task<> {
     auto h = n.remote();
     auto c = h.start(service(said, "web").after("bd"));

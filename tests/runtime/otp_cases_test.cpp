@@ -19,10 +19,10 @@ struct fail_now {};
 struct finish_now {};
 
 /// Who began and ended, in order: "+a +b -b".
-using log = std::string;
+using diary = std::string;
 
 /// A child that lives until it is told otherwise, and takes `to_stop` to end in good order.
-task<> live(log& said, char name, clock_duration to_stop = 0s) {
+task<> live(diary& said, char name, clock_duration to_stop = 0s) {
   said += std::string(" +") + name;
   auto body = []() -> task<> {
     auto m = co_await receive<fail_now, finish_now>();
@@ -35,7 +35,7 @@ task<> live(log& said, char name, clock_duration to_stop = 0s) {
   co_await finally(body, cleanup, 1h);
 }
 
-std::string taken(log& l) { return std::exchange(l, {}); }
+std::string taken(diary& l) { return std::exchange(l, {}); }
 
 // A worker with OTP's defaults.
 template <class F, class... A> child_spec worker(std::string_view name, restart r, F f, A... args) {
@@ -53,7 +53,7 @@ nursery_options with(strategy s) {
   return o;
 }
 
-child start(nursery& n, log& said, char name, restart r = restart::permanent,
+child start(nursery& n, diary& said, char name, restart r = restart::permanent,
             clock_duration to_stop = 1s) {
   return n.start(worker(std::string(1, name), r,
                         [&said, name, to_stop] { return live(said, name, to_stop); }));
@@ -77,7 +77,7 @@ TEST_CASE("T17, O.sup_start_map: the otp preset has OTP's defaults") {
   CHECK(o.budget.within == 5s);
   CHECK(o.strategy == strategy::one_for_one);
   CHECK(o.auto_shutdown == auto_shutdown::never);
-  log said;
+  diary said;
   const auto took = run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto c = n.start(worker("a", [&said] { return live(said, 'a', 4999ms); }));
@@ -94,7 +94,7 @@ TEST_CASE("T17, O.sup_start_map: the otp preset has OTP's defaults") {
 }
 
 TEST_CASE("O.one_for_all, S1: siblings end newest first, and start in the order of start") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       start(n, said, 'a');
@@ -115,7 +115,7 @@ TEST_CASE("O.one_for_all, S1: siblings end newest first, and start in the order 
 }
 
 TEST_CASE("O.rest_for_one, S1: earlier siblings keep their identity") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto a = start(n, said, 'a');
@@ -138,7 +138,7 @@ TEST_CASE("O.rest_for_one, S1: earlier siblings keep their identity") {
 }
 
 TEST_CASE("O.one_for_all: a transient child that is done rests, is shown so, and comes back") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     child b;
     auto body = [&](nursery& n) -> task<> {
@@ -165,7 +165,7 @@ TEST_CASE("O.one_for_all: a transient child that is done rests, is shown so, and
 }
 
 TEST_CASE("S3: a sibling that does not stop in time for a restart is cancelled") {
-  log said;
+  diary said;
   const auto took = run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto a = start(n, said, 'a', restart::permanent, 0s);
@@ -183,7 +183,7 @@ TEST_CASE("S3: a sibling that does not stop in time for a restart is cancelled")
 }
 
 TEST_CASE("S3, O.brutal_kill: stop_within 0, and unlimited, in a restart of siblings") {
-  log said;
+  diary said;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
       auto a = start(n, said, 'a', restart::permanent, 0s);
@@ -205,7 +205,7 @@ TEST_CASE("S3, O.brutal_kill: stop_within 0, and unlimited, in a restart of sibl
 TEST_CASE("O.one_for_one_escalation: a child that cannot be started again ends the supervisor") {
   for (const auto s : {strategy::one_for_one, strategy::one_for_all, strategy::rest_for_one}) {
     CAPTURE(to_text(s));
-    log said;
+    diary said;
     int made = 0;
     const auto r = run_and_see([&](nursery&) -> task<> {
       auto body = [&](nursery& n) -> task<> {
@@ -228,7 +228,7 @@ TEST_CASE("O.one_for_one_escalation: a child that cannot be started again ends t
 }
 
 TEST_CASE("O.rest_for_one_other_child_fails_restart: child 1 is not restarted again") {
-  log said;
+  diary said;
   int made = 0;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
@@ -296,7 +296,7 @@ TEST_CASE("O.hanging_restart_loop: while a child cannot start, the nursery answe
 }
 
 TEST_CASE("O.tree: a restart from the top makes static children again, not the others") {
-  log said;
+  diary said;
   nursery* inner = nullptr;
   run_clean([&](nursery&) -> task<> {
     auto body = [&](nursery& n) -> task<> {
@@ -326,7 +326,7 @@ TEST_CASE("O.tree: a restart from the top makes static children again, not the o
 }
 
 TEST_CASE("O.child_adm: a child that is stopped twice, and one that is not this nursery's") {
-  log said;
+  diary said;
   run_clean([&](nursery& root) -> task<> {
     auto elsewhere = root.start([]() -> task<> { co_await sleep_for(no_limit); });
     auto body = [&](nursery& n) -> task<> {
@@ -388,7 +388,7 @@ TEST_CASE("O.sup_flags / child_specs: a spec that makes no sense is refused, wit
 TEST_CASE("O25.auto_shutdown: any and all, of real children") {
   for (const auto a : {auto_shutdown::any, auto_shutdown::all}) {
     CAPTURE(to_text(a));
-    log said;
+    diary said;
     bool stopped = true;
     run_clean([&](nursery&) -> task<> {
       auto body = [&](nursery& n) -> task<> {
@@ -498,7 +498,7 @@ TEST_CASE("S5: a slow start blocks nobody, and is shown as starting until it is 
 }
 
 TEST_CASE("S5: a group's restart takes one that is starting, and its starter hears of it") {
-  log said;
+  diary said;
   std::string heard;
   run_clean([&](nursery& root) -> task<> {
     auto body = [&](nursery& n) -> task<> {
