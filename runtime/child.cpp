@@ -173,6 +173,7 @@ ready_slot* ready_slot::make(internal::nursery_actor& n, internal::child_record&
 }
 void ready_slot::answered(internal::child_record& r) {
   auto& n = *nursery;
+  if (n.state().is_late(r.id)) return; // too late: its end will be told
   close(r, false);
   n.child_ready(r);
 }

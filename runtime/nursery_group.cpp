@@ -10,11 +10,35 @@ using order = nursery_state::order;
 
 // ---- the group that restarts
 
+// With one_for_all and rest_for_one there is one, for all groups have somebody in common, or
+// somebody between them.
+std::uint32_t nursery_state::new_group() {
+  if (strategy_ != strategy::one_for_one && !groups_.empty()) return 0;
+  for (std::uint32_t g = 0; g < groups_.size(); ++g)
+    if (groups_[g].idle()) return g;
+  groups_.emplace_back();
+  return std::uint32_t(groups_.size() - 1);
+}
+
+void nursery_state::merge_groups(std::uint32_t to, std::uint32_t from) noexcept {
+  auto& a = groups_[to];
+  auto& b = groups_[from];
+  for (auto c = oldest_; c != none; c = rows_[c].newer)
+    if (auto& r = rows_[c]; (r.grouped || r.in_turn) && r.group == from) r.group = to;
+  a.ends += b.ends;
+  a.waits += b.waits;
+  a.timers += b.timers;
+  a.turns += b.turns;
+  a.next = newest_;
+  b = {};
+}
+
 void nursery_state::begin_group(child_id child, row& r, time_point next, time_point now,
                                 commands& out) {
-  join_group(child, r, out);
+  const auto g = new_group();
+  join_group(g, child, r, out);
   if (next > now) {
-    ++group_timers_;
+    ++groups_[g].timers;
     set_timer(child, r, next, out);
   }
   const bool who_needs_it = strategy_ == strategy::one_for_one;
@@ -22,64 +46,77 @@ void nursery_state::begin_group(child_id child, row& r, time_point next, time_po
   for (auto c = strategy_ == strategy::one_for_all ? oldest_ : r.newer; c != none;
        c = rows_[c].newer) {
     auto& other = rows_[c];
-    if (who_needs_it && !std::exchange(other.marked, false)) continue;
-    if (other.grouped) continue;
-    if (other.phase == child_phase::done)
-      join_group(c, other, out);
-    else if (other.phase == child_phase::running || other.late)
-      stop_with_group(other);
+    if (who_needs_it && !other.marked) continue;
+    other.marked = false;
+    if (other.grouped) {
+      if (other.group != g) merge_groups(g, other.group);
+    } else if (other.phase == child_phase::done) {
+      join_group(g, c, other, out);
+    } else if (other.phase == child_phase::running || other.late) {
+      stop_with_group(g, other);
+    }
   }
-  group_next_ = newest_;
-  go_on_with_group(now, out);
+  groups_[g].next = newest_;
+  go_on_with_group(g, now, out);
 }
 
 // It runs, and is to end in its turn.
-void nursery_state::stop_with_group(row& r) noexcept {
+void nursery_state::stop_with_group(std::uint32_t g, row& r) noexcept {
   if (r.grouped) return;
+  if (r.in_turn && r.group != g) merge_groups(g, r.group); // its end is waited for already
   r.grouped = true;
-  ++group_ends_;
+  r.group = g;
+  ++groups_[g].ends;
 }
 
 // It has ended, and is launched with the others.
-void nursery_state::join_group(child_id child, row& r, commands& out) {
+void nursery_state::join_group(std::uint32_t g, child_id child, row& r, commands& out) {
   if (r.phase == child_phase::done) {
     --done_;
     significant_ += r.rules->significant;
   }
   r.phase = child_phase::waiting;
   r.grouped = true;
+  r.group = g;
   ++waiting_;
-  ++group_waits_;
+  ++groups_[g].waits;
   say(out, order::wait, child, r.incarnation);
 }
 
 void nursery_state::leave_group(row& r) noexcept {
   if (!r.grouped) return;
   r.grouped = false;
+  auto& g = groups_[r.group];
   if (r.phase == child_phase::waiting) {
-    --group_waits_;
-    group_timers_ -= r.timed;
+    --g.waits;
+    g.timers -= r.timed;
   } else {
-    --group_ends_;
+    --g.ends;
   }
 }
 
-void nursery_state::go_on_with_group(time_point now, commands& out) {
+void nursery_state::go_on_with_group(std::uint32_t at, time_point now, commands& out) {
   if (phase_ != phase::open) return;
-  if (group_ends_ != 0) {
-    while (group_stops_ == none && group_next_ != none) { // the newest that is left
-      const auto c = group_next_;
+  if (groups_[at].ends != 0) {
+    while (groups_[at].turns == 0 && groups_[at].next != none) { // the newest that is left
+      const auto c = groups_[at].next;
       auto& r = rows_[c];
-      group_next_ = r.older;
-      if (!r.grouped || is_idle(r.phase)) continue;
-      group_stops_ = c; // it may be on its way already
-      if (r.phase == child_phase::running) stop_row(c, r, now, out);
+      groups_[at].next = r.older;
+      if (!r.grouped || r.group != at || is_idle(r.phase)) continue;
+      r.in_turn = true;
+      ++groups_[at].turns;
+      if (r.phase == child_phase::running) stop_row(c, r, now, out); // or it is on its way already
     }
-  } else if (group_waits_ != 0 && group_timers_ == 0) {
-    group_waits_ = 0;
-    for (auto c = oldest_; c != none; c = rows_[c].newer) rows_[c].grouped = false;
+  } else if (groups_[at].waits != 0 && groups_[at].timers == 0) {
+    groups_[at].waits = 0;
+    for (auto c = oldest_; c != none; c = rows_[c].newer)
+      if (rows_[c].group == at) rows_[c].grouped = false;
     launch_who_waits(now, out);
   }
+}
+
+void nursery_state::go_on_with_groups(time_point now, commands& out) {
+  for (std::uint32_t g = 0; g < groups_.size(); ++g) go_on_with_group(g, now, out);
 }
 
 // Who does not run will not run again.
@@ -123,26 +160,28 @@ void nursery_state::mark_who_needs(child_id child) noexcept {
     if (n.of == child || rows_[n.of].marked) rows_[n.child].marked = true;
 }
 
-// Whether there is anybody to wait for. Those who do not run are forgotten.
-bool nursery_state::stop_who_needs(child_id child, time_point now, commands& out) {
+// Their group, if there is anybody to wait for. Those who do not run are forgotten.
+std::uint32_t nursery_state::stop_who_needs(child_id child, time_point now, commands& out) {
   mark_who_needs(child);
-  bool any = false;
+  auto g = no_group;
   for (auto c = newest_; c != child;) {
     auto& r = rows_[c];
     const auto id = std::exchange(c, r.older);
-    if (!std::exchange(r.marked, false)) continue;
+    if (!r.marked) continue;
+    r.marked = false;
     if (is_idle(r.phase)) {
       leave_group(r);
       cancel_row(id, r, now, out);
       continue;
     }
-    any = true;
-    stop_with_group(r);
+    if (g == no_group) g = r.grouped ? r.group : new_group();
+    if (r.grouped && r.group != g) merge_groups(g, r.group);
+    stop_with_group(g, r);
     r.leaves = true;
     r.late = false;
   }
-  group_next_ = newest_;
-  return any;
+  if (g != no_group) groups_[g].next = newest_;
+  return g;
 }
 
 void nursery_state::forget_needs(child_id child, const row& r) {

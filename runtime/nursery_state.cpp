@@ -25,7 +25,8 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
     ++counts_.refused;
     return std::nullopt;
   }
-  auto id = free_;
+  // while commands wait, one of them may be the last of who had the id
+  auto id = out.empty() ? free_ : none;
   if (id == none) {
     id = static_cast<child_id>(rows_.size());
     rows_.emplace_back();
@@ -35,7 +36,8 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
   auto& r = rows_[id];
   r.rules = &rules;
   r.failures = 0;
-  r.timed = r.grouped = r.leaves = r.unready = r.late = r.needed = r.marked = false;
+  r.group = no_group;
+  r.timed = r.grouped = r.leaves = r.in_turn = r.unready = r.late = r.needed = r.marked = false;
   r.fresh = true;
   if (++r.incarnation == 0) r.incarnation = 1; // 0 says "none" in queries
   r.born = r.incarnation;
@@ -51,7 +53,8 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
     needs_.push_back({id, n});
     rows_[n].needed = true;
   }
-  if (r.needs && !has_its_needs(id)) {
+  const auto ready = [this](child_id n) { return is_ready(n); };
+  if (!std::all_of(needs.begin(), needs.end(), ready)) {
     r.phase = child_phase::waiting;
     ++waiting_;
     say(out, order::wait, id, r.incarnation);
@@ -79,10 +82,15 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
                           commands& out, bool observed) {
   auto* r = find(child);
   if (is_stale(!r || r->incarnation != incarnation || is_idle(r->phase))) return;
-  if (child == group_stops_) group_stops_ = none;
+  const auto g = r->grouped || r->in_turn ? r->group : no_group;
+  if (r->in_turn) {
+    r->in_turn = false;
+    --groups_[g].turns;
+  }
   const bool asked = r->grouped || (r->phase != child_phase::running && !r->late);
   clear_timer(child, *r, out);
-  if (std::exchange(r->late, false)) h = how::failed;
+  if (r->late) h = how::failed;
+  r->late = false;
   if (is_failure(h)) ++counts_.failed;
   if (h == how::cancelled && was_cancelled_) saw_cancelled_ = true;
 
@@ -91,8 +99,8 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
     if (r->rules->restart != restart::temporary && !r->leaves) {
       if (is_failure(h)) say_restarting(out, child, *r, h, now);
       leave_group(*r);
-      join_group(child, *r, out);
-      return go_on_with_group(now, out);
+      join_group(g, child, *r, out);
+      return go_on_with_group(g, now, out);
     }
     leave_group(*r);
   }
@@ -125,7 +133,7 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
   } else if (stops) {
     begin_stop(now, out);
   } else if (open) {
-    go_on_with_group(now, out);
+    go_on_with_groups(now, out);
     if (needed) launch_who_waits(now, out);
   } else if (phase_ == phase::draining) {
     stop_newest(now, out);
@@ -158,8 +166,8 @@ void nursery_state::due(child_id child, std::uint32_t incarnation, time_point no
   switch (r->phase) {
   case child_phase::waiting: // only in an open nursery
     if (r->grouped) {
-      --group_timers_;
-      return go_on_with_group(now, out);
+      --groups_[r->group].timers;
+      return go_on_with_group(r->group, now, out);
     }
     if (!r->needs || has_its_needs(child)) return relaunch(child, *r, now, out);
     say(out, order::wait, child, incarnation);
@@ -172,6 +180,8 @@ void nursery_state::due(child_id child, std::uint32_t incarnation, time_point no
   case child_phase::killing:
     ++counts_.abandoned;
     say(out, order::abandon, child, incarnation);
+    r->leaves = true;
+    r->late = false;
     return ended(child, incarnation, how::killed, now, out);
   case child_phase::gone:
   case child_phase::done: return;
@@ -182,14 +192,17 @@ void nursery_state::stop_child(child_id child, time_point now, commands& out) {
   auto* r = find(child);
   if (is_stale(!r)) return;
   r->late = false;
-  if (phase_ == phase::open && r->needed && stop_who_needs(child, now, out) && !is_idle(r->phase)) {
-    stop_with_group(*r); // it is the oldest of them
+  const auto others =
+      phase_ == phase::open && r->needed ? stop_who_needs(child, now, out) : no_group;
+  if (others != no_group && !is_idle(r->phase)) {
+    if (r->grouped && r->group != others) merge_groups(others, r->group);
+    stop_with_group(others, *r); // it is the oldest of them
     r->leaves = true;
   } else {
     leave_group(*r);
     stop_row(child, *r, now, out);
   }
-  go_on_with_group(now, out);
+  go_on_with_groups(now, out);
   finish_if_done(now, out);
 }
 
@@ -201,7 +214,8 @@ void nursery_state::cancel_child(child_id child, time_point now, commands& out) 
     for (auto c = newest_; c != child;) {
       auto& other = rows_[c];
       const auto id = std::exchange(c, other.older);
-      if (!std::exchange(other.marked, false)) continue;
+      if (!other.marked) continue;
+      other.marked = false;
       leave_group(other);
       cancel_row(id, other, now, out);
     }
@@ -209,7 +223,7 @@ void nursery_state::cancel_child(child_id child, time_point now, commands& out) 
   r->late = false;
   leave_group(*r);
   cancel_row(child, *r, now, out);
-  go_on_with_group(now, out);
+  go_on_with_groups(now, out);
   finish_if_done(now, out);
 }
 
@@ -262,8 +276,9 @@ void nursery_state::set_timer(child_id child, row& r, time_point when, commands&
 }
 
 void nursery_state::clear_timer(child_id child, row& r, commands& out) {
-  if (!std::exchange(r.timed, false)) return;
-  if (r.grouped && r.phase == child_phase::waiting) --group_timers_;
+  if (!r.timed) return;
+  r.timed = false;
+  if (r.grouped && r.phase == child_phase::waiting) --groups_[r.group].timers;
   say(out, order::forget_timer, child, r.incarnation);
 }
 
@@ -281,7 +296,8 @@ void nursery_state::clear_timer(commands& out) {
 // ---- one child
 
 void nursery_state::launch(child_id child, row& r, time_point now, commands& out) {
-  if (!std::exchange(r.fresh, false) && ++r.incarnation == 0) r.incarnation = 1;
+  if (!r.fresh && ++r.incarnation == 0) r.incarnation = 1;
+  r.fresh = false;
   r.phase = child_phase::running;
   r.late = r.leaves = false;
   r.unready = r.rules->says_ready || r.rules->ready_within != no_limit;
@@ -397,7 +413,8 @@ void nursery_state::forget(child_id child, row& r, commands& out) {
   else
     significant_ -= r.rules->significant;
   if (r.needs || r.needed) forget_needs(child, r);
-  if (group_next_ == child) group_next_ = r.older;
+  for (auto& g : groups_)
+    if (g.next == child) g.next = r.older;
   (r.older == none ? oldest_ : rows_[r.older].newer) = r.newer;
   (r.newer == none ? newest_ : rows_[r.newer].older) = r.older;
   r.phase = child_phase::gone;

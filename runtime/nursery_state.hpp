@@ -74,7 +74,7 @@
 // those that were done before, too. It costs one unit of the budget. A member that ends by itself
 // meanwhile has only ended early. Who is stopped or cancelled by name leaves the group; who is
 // added meanwhile is not in it. A second child that is to be restarted meanwhile adds its group to
-// the first.
+// the first, if they have a member in common; else they do not know of each other.
 //
 // Needs: a child may need older siblings (systemd's After= and Requires= in one). It is launched
 // when all of them are ready: when they have said so, or at once, if they are not of those who say
@@ -84,7 +84,8 @@
 //
 // Phases of a stop: an orderly stop (drain) may take `stop_within`, then the child is cancelled;
 // that may take `cancel_within`, then it is killed: shields do not help it any more. Who still
-// lives after `limits.kill`, and owns all that it uses, is abandoned: forgotten here, as killed.
+// lives after `limits.kill`, and owns all that it uses, is abandoned: forgotten here, as killed, and
+// not restarted, for it still uses what it was given.
 // The nursery's own limits hold for the stop as a whole.
 //
 // An event for a child, or an incarnation of it, that is no more is ignored and counted, whenever
@@ -308,19 +309,31 @@ private:
     std::uint32_t born; // the first incarnation of this child
     std::uint32_t failures;
     child_phase phase;
-    bool timed;   // its timer is set
-    bool grouped; // running, draining, cancelling: to be stopped; waiting: to be launched together
-    bool leaves;  // grouped, and does not come back
-    bool unready; // running: has to say that it is ready
-    bool late;    // cancelling: because it did not
-    bool fresh;   // was never launched
-    bool needs, needed;
-    bool marked; // by mark_who_needs
+    std::uint32_t group;
+    bool timed : 1;   // its timer is set
+    bool grouped : 1; // running, draining, cancelling: to be stopped; waiting: to be launched
+    bool leaves : 1;  // grouped, and does not come back
+    bool in_turn : 1; // the group waits for its end before it stops the next one
+    bool unready : 1; // running: has to say that it is ready
+    bool late : 1;    // cancelling: because it did not
+    bool fresh : 1;   // was never launched
+    bool needs : 1, needed : 1;
+    bool marked : 1; // by mark_who_needs
   };
   static_assert(sizeof(row) <= 48);
 
   struct need {
     child_id child, of;
+  };
+
+  // Who restarts together, or stops before one that was stopped by name.
+  struct group {
+    std::uint32_t ends = 0;   // members that are to end
+    std::uint32_t waits = 0;  // that have ended, and wait
+    std::uint32_t timers = 0; // of those, who waits for a time
+    std::uint32_t turns = 0;  // who was told to end, and is waited for before the next one is told
+    child_id next = none;     // nobody newer is left to be told
+    bool idle() const noexcept { return ends == 0 && waits == 0 && turns == 0; }
   };
 
   row* find(child_id child) noexcept;
@@ -344,17 +357,20 @@ private:
   bool is_last_significant() const noexcept;
 
   void begin_group(child_id child, row& r, time_point next, time_point now, commands& out);
-  void join_group(child_id child, row& r, commands& out);
+  std::uint32_t new_group();
+  void merge_groups(std::uint32_t to, std::uint32_t from) noexcept;
+  void join_group(std::uint32_t g, child_id child, row& r, commands& out);
   void leave_group(row& r) noexcept;
-  void stop_with_group(row& r) noexcept;
-  void go_on_with_group(time_point now, commands& out);
+  void stop_with_group(std::uint32_t g, row& r) noexcept;
+  void go_on_with_group(std::uint32_t g, time_point now, commands& out);
+  void go_on_with_groups(time_point now, commands& out);
   void forget_idle(time_point now, commands& out);
 
   bool is_ready(child_id child) const noexcept;
   bool has_its_needs(child_id child) const noexcept;
   void launch_who_waits(time_point now, commands& out);
   void mark_who_needs(child_id child) noexcept;
-  bool stop_who_needs(child_id child, time_point now, commands& out);
+  std::uint32_t stop_who_needs(child_id child, time_point now, commands& out);
   void forget_needs(child_id child, const row& r);
 
   void cancel_body(commands& out);
@@ -368,10 +384,7 @@ private:
   std::vector<need> needs_; // in start order
   child_id free_ = none, oldest_ = none, newest_ = none;
   std::uint32_t live_ = 0, waiting_ = 0, done_ = 0, significant_ = 0;
-  // the group that restarts
-  std::uint32_t group_ends_ = 0, group_timers_ = 0, group_waits_ = 0;
-  child_id group_stops_ = none; // whose end the next one waits for
-  child_id group_next_ = none;  // nobody newer is left to be stopped
+  std::vector<group> groups_;
   phase phase_ = phase::open;
   bool timed_ = false; // the nursery's timer is set
   bool overran_ = false;

@@ -81,7 +81,7 @@ failure_domain::failure_domain(const budget& limit, const backoff& wait)
 std::optional<time_point> failure_domain::failed(time_point now, double random) {
   std::lock_guard hold(lock_);
   ++counts_.failures;
-  if (next_ && now <= *next_) return next_; // of the same outage
+  if (next_ && now < *next_) return next_; // of the same outage
   if (next_ && now >= later(*next_, wait_.reset_after)) in_a_row_ = 0;
   if (in_a_row_ != std::numeric_limits<unsigned>::max()) ++in_a_row_;
   const auto next = later(now, wait_.delay(in_a_row_, random));

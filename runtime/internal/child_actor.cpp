@@ -167,14 +167,14 @@ const letter_kind child_actor::cancel_kind{"cancel", lane::control,
                                                c.on_cancel();
                                            },
                                            [](letter&) noexcept {}};
-const letter_kind child_actor::ended_kind{
-    "ended", lane::control,
-    [](letter& l, resident& r) {
-      static_cast<nursery_actor&>(r).child_ended(*static_cast<ended_letter&>(l).self);
-    },
-    [](letter& l) noexcept { // it had been abandoned
-      intrusive_ptr_release(static_cast<ended_letter&>(l).self->ctrl());
-    }};
+const letter_kind child_actor::ended_kind{"ended", lane::control,
+                                          [](letter& l, resident& r) {
+                                            static_cast<nursery_actor&>(r).child_ended(
+                                                *static_cast<ended_letter&>(l).self);
+                                          },
+                                          [](letter& l) noexcept { // the nursery did not wait
+                                            static_cast<ended_letter&>(l).self->leave_abandoned();
+                                          }};
 
 const letter_kind child_actor::mail_kind{"mail", lane::data,
                                          [](letter& l, resident& r) {
@@ -308,7 +308,12 @@ void child_actor::let_go() {
     if (&home_ != &nursery_home) hold.lock();
     if (!abandoned_) return record_->nursery->send(ended_);
   }
+  leave_abandoned();
+}
+
+void child_actor::leave_abandoned() noexcept {
   home_.owner->recovered(*this);
+  if (record_->plan) record_->plan->let_go(); // nobody runs it again
   std::exchange(record_, nullptr)->drop();
   release();
 }

@@ -137,6 +137,8 @@ public:
   bool kill_ordered() const noexcept { return kill_given_; }
   /// The nursery gives us up: we end by ourselves, and tell the system. Home thread of the nursery.
   void order_abandon(std::string path);
+  /// Abandoned, and over: nobody but the system need know.
+  void leave_abandoned() noexcept;
   bool cancel_ordered() const noexcept { return cancel_given_; }
 
   std::size_t turn(std::size_t budget) override;

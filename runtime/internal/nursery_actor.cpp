@@ -150,7 +150,7 @@ child nursery_actor::add(child_record* r, child_actor* first, const child_rules&
     if (*id >= table_.size()) table_.resize(*id + 1);
     table_[*id] = r;
   }
-  if (names_ && r->plan) names_->emplace(r->plan->name, *id);
+  note_name(*r, true);
   carry_out();
   return child(r);
 }
@@ -179,14 +179,22 @@ nursery_state::child_id nursery_actor::id_of(const detail::plan& p, const std::s
   if (!names_) {
     names_ = std::make_unique<name_index>();
     for (auto* r : table_)
-      if (r && r->plan) names_->emplace(r->plan->name, r->id);
+      if (r) note_name(*r, true);
   }
-  const auto n = names_->count(name) + comes;
-  if (n == 1) return comes ? nursery_state::none : names_->find(name)->second;
+  const auto at = names_->find(name);
+  const auto n = (at == names_->end() ? 0 : at->second.count) + comes;
+  if (n == 1) return comes ? nursery_state::none : at->second.ids;
   throw std::invalid_argument(p.name + " is after " + name + ", and " + label() +
                               (n == 0 ? " has no child of that name: start that one first, or both "
                                         "with start_all"
                                       : " has more than one child of that name"));
+}
+
+void nursery_actor::note_name(const child_record& r, bool there) const {
+  if (!names_ || !r.plan || r.plan->name.empty()) return;
+  const auto at = names_->try_emplace(r.plan->name).first;
+  at->second.ids ^= r.id;
+  if ((at->second.count += there ? 1 : -1) == 0) names_->erase(at);
 }
 
 // Who is needed.
@@ -218,7 +226,7 @@ child nursery_actor::start(child_record* r) {
   auto& p = *r->plan;
   p.home = p.where == placement::any_loop ? &home_.owner->roomiest() : &home_;
   p.rules.says_ready = p.wants_ready;
-  p.rules.owns_all = p.where == placement::any_loop;
+  p.rules.owns_all = p.where == placement::any_loop && !r->slot; // its answer goes to our loop
   if (r->keeps_mail()) r->history().detached = true; // until it is launched
   return add(r, nullptr, p.rules);
 }
@@ -260,7 +268,7 @@ void nursery_actor::start_body(const detail::call_ops& ops, void* call) {
 
 void nursery_actor::child_ended(child_actor& c) {
   auto& r = *c.record();
-  if (r.actor != &c) return intrusive_ptr_release(c.ctrl()); // abandoned in the same moment
+  if (r.actor != &c) return c.leave_abandoned(); // in the same moment
   auto h = c.ended_how();
   if (h == how::failed && state_.current_phase() != nursery_state::phase::open &&
       was_refused(c.error()))
@@ -316,6 +324,7 @@ how nursery_actor::settle_slot(child_record& r, how h) {
 void nursery_actor::child_ready(child_record& r) {
   auto starting = child_state::starting; // unless it is to end
   r.state.compare_exchange_strong(starting, child_state::running, std::memory_order_relaxed);
+  r.plan->rules.owns_all = r.plan->where == placement::any_loop;
   state_.ready(r.id, r.incarnation, home_.now(), todo_);
   carry_out();
 }
@@ -486,7 +495,6 @@ void nursery_actor::abandon(child_record& r) {
   failure f(errc::stuck, "abandoned: neither a cancel nor a kill ended it in time", r.path(),
             where_);
   if (r.actor) r.actor->order_abandon(r.path());
-  if (r.slot) r.slot->failed(r, how::killed); // its starter need not wait, either
   r.end.store(how::killed, std::memory_order_relaxed);
   std::lock_guard hold(home_.tree());
   r.history().last_failure = std::move(f);
@@ -525,6 +533,7 @@ void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
 void nursery_actor::report_end(const nursery_state::command& c) {
   auto* r = c.child == nursery_state::none ? nullptr : table_[c.child];
   auto why = !r ? body_failure_ : r->past ? r->past->last_failure : std::nullopt;
+  if (!is_failure(c.ended)) why = std::nullopt; // of an earlier life
   if (c.over_budget) {
     const auto* domain = r->plan ? r->plan->rules.domain : nullptr;
     failure f(errc::budget_exhausted, exhausted_text(domain ? domain->limit() : state_.budget()),
@@ -555,12 +564,8 @@ void nursery_actor::forget(child_record& r) {
   if (r.past) home_.disarm(*r.past);
   if (r.slot) r.slot->failed(r, how::cancelled); // it was never launched
   if (r.keeps_mail()) r.drop_mail();
-  if (names_ && r.plan) {
-    auto [at, last] = names_->equal_range(r.plan->name);
-    while (at != last && at->second != r.id) ++at;
-    if (at != last) names_->erase(at);
-  }
-  if (r.plan) r.plan->let_go();
+  note_name(r, false);
+  if (r.plan && !r.abandoned) r.plan->let_go(); // or it still runs
   on_forget(r);
   {
     std::lock_guard hold(home_.tree());

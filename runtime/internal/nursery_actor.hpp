@@ -135,6 +135,7 @@ private:
   void carry_out_own(const nursery_state::command& c);
   void abandon(child_record& r);
   how settle_slot(child_record& r, how h);
+  void note_name(const child_record& r, bool there) const;
   nursery_state::child_id id_of(const detail::plan& p, const std::string& name,
                                 bool comes = false) const;
   std::vector<nursery_state::child_id> ids_of(const detail::plan& p) const;
@@ -167,7 +168,11 @@ private:
   };
   std::unique_ptr<stop_timer> stop_timer_; // made when a limit is set
   // siblings by name, kept from the first one on that is `.after` another
-  using name_index = std::unordered_multimap<std::string_view, nursery_state::child_id>;
+  struct namesakes {
+    std::uint32_t count = 0;
+    nursery_state::child_id ids = 0; // of all, by exclusive or: of the only one
+  };
+  using name_index = std::unordered_map<std::string, namesakes>;
   mutable std::unique_ptr<name_index> names_;
 };
 

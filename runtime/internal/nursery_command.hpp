@@ -16,6 +16,8 @@ inline nursery_state::command& say(nursery_state::commands& out, nursery_state::
   return c;
 }
 
+inline constexpr std::uint32_t no_group = 0xffffffff;
+
 inline bool is_idle(nursery_state::child_phase p) noexcept {
   return p == nursery_state::child_phase::waiting || p == nursery_state::child_phase::done;
 }

@@ -148,6 +148,8 @@ tree_node runtime_system::snapshot(std::size_t most_children) {
     auto& c = given.children.emplace_back();
     c.name = g.path;
     c.state = "abandoned";
+    if (auto& home = g.who->home(); home.running() == static_cast<const runnable*>(g.who))
+      tell_stuck(c, home);
     c.detail = "for " + std::to_string((time().now() - g.since) / std::chrono::seconds(1)) + " s";
   }
   top.children.push_back(std::move(given));

@@ -90,7 +90,7 @@ void watch::keep(runtime_system& s, root_nursery& root) {
     while (signal_fd_ >= 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info)
       on_signal(int(info.ssi_signo), s, root);
     look_at_loops(s);
-    look_at_deadlines(s, root);
+    if (!root.ended()) look_at_deadlines(s, root);
   }
   const auto until = later(system_clock().now(), options_.kill);
   while (s.abandoned() != 0 && !guest_) { // their loops cannot be ended before them
@@ -145,7 +145,7 @@ void watch::look_at_deadlines(runtime_system& s, root_nursery& root) {
   const auto cancelled = root.cancelling_since();
   if (cancelled == time_point{}) {
     if (now < later(phase_ends_, stuck_after)) return;
-  } else if (now < later(later(cancelled, options_.cancel), options_.kill)) {
+  } else if (now < later(later(later(cancelled, options_.cancel), options_.kill), stuck_after)) {
     return;
   }
   if (std::exchange(overran_, true)) return;

@@ -6,6 +6,7 @@
 
 #include <new>
 #include <string>
+#include <utility>
 
 using namespace creche;
 using namespace creche::testing;
@@ -178,4 +179,37 @@ TEST_CASE("bad input: a child that never gets ready, in a restart of its group, 
     };
     co_await with_nursery({.name = "n", .strategy = strategy::one_for_all}, body);
   });
+}
+
+TEST_CASE("bad input: who starts a child when it is destroyed, while many are forgotten") {
+  for (const bool all : {false, true}) {
+    int started = 0;
+    run_clean([&](nursery&) -> task<> {
+      auto body = [&](nursery& n) -> task<> {
+        struct late {
+          nursery* n;
+          int* started;
+          explicit late(nursery& m, int& s) : n(&m), started(&s) {}
+          late(late&& o) noexcept : n(std::exchange(o.n, nullptr)), started(o.started) {}
+          ~late() {
+            if (!n) return;
+            n->start([]() -> task<> { co_return; });
+            ++*started;
+          }
+        };
+        auto slow = [](ready<void>) -> task<> { co_await sleep_for(1000h); };
+        auto needy = [](late&) -> task<> { co_await sleep_for(1000h); };
+        auto db = n.start(child_spec("db", slow));
+        for (int i = 0; i < 3; ++i) n.start(child_spec("", needy, late(n, started)).after("db"));
+        co_await sleep_for(1s);
+        if (all)
+          n.cancel();
+        else
+          db.cancel();
+        co_await sleep_for(1s);
+      };
+      co_await with_nursery(body);
+    });
+    CHECK(started == 3);
+  }
 }

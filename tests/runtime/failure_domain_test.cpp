@@ -27,11 +27,18 @@ TEST_CASE("X9: who fails before the next launch belongs to the same outage, and 
   CHECK(d.failed(start + 999ms, 0) == start + 1s);
   CHECK(d.closed_until(start + 999ms) == start + 1s);
   CHECK(!d.closed_until(start + 1s));
-  CHECK(d.failed(start + 1s, 0) == start + 1s); // the last instant of it
+  CHECK(d.failed(start + 1s - 1ns, 0) == start + 1s); // the last instant of it
   CHECK(d.counts().outages == 1);
   CHECK(d.counts().failures == 4);
-  CHECK(!d.failed(start + 1s + 1ns, 0)); // one past it: the next outage, and no budget for it
+  CHECK(!d.failed(start + 1s, 0)); // one past it: the next outage, and no budget for it
   CHECK(d.counts().refused == 1);
+}
+
+TEST_CASE("X9: without a backoff every failure is an outage of its own, also in one instant") {
+  failure_domain d({.restarts = 2, .within = 5s}, no_backoff);
+  CHECK(d.failed(start, 0) == start);
+  CHECK(d.failed(start, 0) == start);
+  CHECK(!d.failed(start, 0));
 }
 
 TEST_CASE("X9: outages wait longer each time, and a time without failures forgives the past") {

@@ -255,3 +255,19 @@ TEST_CASE("S6, bad input: from another thread, a name that nobody has is the chi
     CHECK(n.live() == 0);
   });
 }
+
+TEST_CASE(
+    "S6: 10^5 siblings of one name, and as many that need one, start and stop in linear time") {
+  run_clean([&](nursery&) -> task<> {
+    auto body = [](nursery& n) -> task<> {
+      auto idle = []() -> task<> { co_await sleep_for(1000h); };
+      n.start(child_spec("db", idle));
+      n.start(child_spec("first", idle).after("db"));
+      for (int i = 0; i < 100'000; ++i) n.start(child_spec("worker", idle));
+      for (int i = 0; i < 100'000; ++i) n.start(child_spec("needy", idle).after("db"));
+      co_await sleep_for(1s);
+      n.stop();
+    };
+    co_await with_nursery(body);
+  });
+}

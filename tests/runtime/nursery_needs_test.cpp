@@ -142,6 +142,39 @@ TEST_CASE("S6: when a child ends for good, and did not complete, who needs it is
         "forget_timer 1, report 1 failed escalated, forget 1, cancel 4"); // beside a stop: Trio
 }
 
+TEST_CASE("S6: groups that have nobody in common do not wait for each other") {
+  constexpr child_rules slow{.restart = restart::permanent,
+                             .backoff = {.first = 60s, .most = 60s, .jitter = 0}};
+  script s(no_body, plenty);
+  s.add(slow);
+  s.add(slow, {0});
+  s.add(at_once);
+  s.add(at_once, {2});
+  CHECK(s.ended(0, how::failed) ==
+        "report 0 failed restarting, wait 0, wait_until 0 +60000ms, stop "
+        "1, wait_until 1 +5000ms");
+  CHECK(s.ended(2, how::failed) ==
+        "report 2 failed restarting, wait 2, stop 3, wait_until 3 +5000ms");
+  CHECK(s.ended(3, how::cancelled) == "forget_timer 3, wait 3, launch 2, launch 3");
+  CHECK(s.ended(1, how::cancelled) == "forget_timer 1, wait 1");
+  CHECK(s.stop_child(2) == "stop 3, wait_until 3 +5000ms");
+  CHECK(s.due_after(60s, 0) == "launch 0, launch 1");
+}
+
+TEST_CASE("S6: groups that come to have somebody in common are one") {
+  script s(no_body, plenty);
+  s.add(at_once);
+  s.add(at_once);
+  s.add(at_once, {0});
+  s.add(at_once, {1, 2});
+  CHECK(s.ended(1, how::failed) ==
+        "report 1 failed restarting, wait 1, stop 3, wait_until 3 +5000ms");
+  CHECK(s.ended(0, how::failed) == "report 0 failed restarting, wait 0");
+  CHECK(s.ended(3, how::cancelled) == "forget_timer 3, wait 3, stop 2, wait_until 2 +5000ms");
+  CHECK(s.ended(2, how::cancelled) ==
+        "forget_timer 2, wait 2, launch 0, launch 1, launch 2, launch 3");
+}
+
 TEST_CASE("S6: a failure without a restart cancels all, as ever") {
   script s;
   s.add(temporary);

@@ -72,7 +72,8 @@ TEST_CASE("S7: who does not end when killed is abandoned, if it borrows from nob
   CHECK(s.ended(1, how::killed) == "report 1 killed ignored, forget 1, finish completed");
 }
 
-TEST_CASE("S7, X5: a member that had to be killed, or abandoned, comes back with its group") {
+TEST_CASE(
+    "S7, X5: a member that had to be killed comes back with its group; who is abandoned does not") {
   constexpr child_rules member{.restart = restart::permanent,
                                .backoff = {.first = 0s},
                                .stop_within = 0s,
@@ -84,7 +85,12 @@ TEST_CASE("S7, X5: a member that had to be killed, or abandoned, comes back with
   CHECK(s.ended(0, how::failed) ==
         "report 0 failed restarting, wait 0, cancel 1, wait_until 1 +1000ms");
   CHECK(s.due_after(1s, 1) == "kill 1, wait_until 1 +1000ms");
-  CHECK(s.due_after(1s, 1) == "abandon 1, report 1 killed restarting, wait 1, launch 0, launch 1");
+  CHECK(s.ended(1, how::killed) ==
+        "forget_timer 1, report 1 killed restarting, wait 1, launch 0, launch 1");
+  s.ended(0, how::failed);
+  s.due_after(1s, 1); // kill
+  CHECK(s.due_after(1s, 1) == "abandon 1, report 1 killed escalated, forget 1, forget 0, finish "
+                              "failed");
 }
 
 TEST_CASE("S7: the nursery's own limits hold for the stop as a whole") {
