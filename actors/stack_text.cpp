@@ -1,3 +1,5 @@
+#include "actors/idle.hpp"
+#include "actors/internal/text_arguments.hpp"
 #include "actors/stack.hpp"
 
 #include <algorithm>
@@ -85,6 +87,30 @@ any_stack make_fixed(const arguments& a) {
   return fixed(number(a[0], "size in bytes"));
 }
 
+any_stack make_idle(const arguments& a) {
+  constexpr std::string_view how = "idle needs read, write or all, like idle(read=30s) or "
+                                   "idle(read=30s,all=5m,frames)";
+  idle_limits l;
+  bool frames = false;
+  for (auto& x : a) {
+    const auto eq = x.find('=');
+    const std::string_view word(x.data(), std::min(eq, x.size()));
+    auto* to = word == "read"    ? &l.read
+               : word == "write" ? &l.write
+               : word == "all"   ? &l.all
+                                 : nullptr;
+    if (eq == x.npos && word == "frames" && &x == &a.back())
+      frames = true;
+    else if (eq != x.npos && to && *to == no_limit)
+      *to = internal::parse_duration(std::string_view(x).substr(eq + 1));
+    else
+      bad(how);
+  }
+  if (a.size() == std::size_t(frames)) bad(how);
+  return detail::idle_part(l, frames ? speech::frames : speech::octets);
+}
+
+
 arguments split(std::string_view text) {
   arguments a;
   for (;;) {
@@ -112,6 +138,7 @@ stack_words::stack_words() {
   add("length_prefix", make_length_prefix);
   add("delimiter", make_delimiter);
   add("fixed", make_fixed);
+  add("idle", make_idle);
 }
 
 void stack_words::add(std::string name, maker m) {
