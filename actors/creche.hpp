@@ -8,6 +8,7 @@
 #include "actors/layer.hpp"
 #include "actors/listener.hpp"
 #include "actors/stack.hpp"
+#include "actors/tap.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"

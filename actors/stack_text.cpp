@@ -1,6 +1,7 @@
 #include "actors/idle.hpp"
 #include "actors/internal/text_arguments.hpp"
 #include "actors/stack.hpp"
+#include "actors/tap.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -110,6 +111,16 @@ any_stack make_idle(const arguments& a) {
   return detail::idle_part(l, frames ? speech::frames : speech::octets);
 }
 
+any_stack make_tap(arguments a) {
+  count(a, 1, 3,
+        "tap needs the path of a file, like tap(/tmp/talk.tap) or tap(a.tap,65536,frames)");
+  const bool frames = a.size() > 1 && a.back() == "frames";
+  if (frames) a.pop_back();
+  if (a.size() > 2) bad("behind the path stand a limit in bytes, then frames");
+  tap_options o;
+  if (a.size() == 2) o.most_bytes = number(a[1], "limit in bytes");
+  return detail::tap_part(a[0], o, frames ? speech::frames : speech::octets);
+}
 
 arguments split(std::string_view text) {
   arguments a;
@@ -139,6 +150,7 @@ stack_words::stack_words() {
   add("delimiter", make_delimiter);
   add("fixed", make_fixed);
   add("idle", make_idle);
+  add("tap", make_tap);
 }
 
 void stack_words::add(std::string name, maker m) {

@@ -2,6 +2,7 @@
 #include "actors/testing/check_layer.hpp"
 
 #include "actors/idle.hpp"
+#include "actors/tap.hpp"
 
 #include <doctest/doctest.h>
 
@@ -163,6 +164,14 @@ TEST_CASE("X7: the kit passes idle, between octets and between frames") {
       [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
 }
 
+TEST_CASE("X7: the kit passes tap, between octets and between frames") {
+  const auto path = "/dev/null";
+  is_fine(check_layer([] { return below_script("hello"); }, tap(path),
+                      [] { return above_script({"ab", "c"}).receives({"hello"}).sends("abc"); }));
+  is_fine(check_layer(
+      [] { return below_script("a\n\nb\n", "c"); }, lines(line_end::lf) / tap<frames>(path),
+      [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
+}
 
 TEST_CASE("X7: the kit finds a layer that loses what was left of a split") {
   is_caught(check_layer([] { return below_script("ab;cd;"); }, layered_as<loses_rest>("loses_rest"),
