@@ -114,6 +114,7 @@ task<close_record> connection::ended() const {
 namespace detail {
 parking& readers_of(internal::top_state* s) noexcept { return s->readers; }
 parking& writers_of(internal::top_state* s) noexcept { return s->writers; }
+parking& drainers_of(internal::top_state* s) noexcept { return s->drainers; }
 } // namespace detail
 
 bool incoming::next_awaiter::over() {
@@ -142,6 +143,26 @@ void connection::send_awaiter::await_resume() {
   if (s.over()) throw connection_lost(s.last_record());
   if (s.closed || s.finished) throw std::logic_error("sent after the end was said");
   s.layer->write_below(std::move(bytes_));
+}
+
+bool connection::drained_awaiter::answered() const noexcept {
+  const auto last = state_->answered[std::size_t(level_)];
+  return ticket_ && std::int32_t(last - ticket_) >= 0;
+}
+bool connection::drained_awaiter::over() {
+  if (state_->over()) return true;
+  if (!ticket_) ticket_ = state_->layer->ask(level_);
+  return answered();
+}
+// Every answer wakes all, and those that it is not for go to the end of the list, in their order.
+void connection::drained_awaiter::unparked() noexcept {
+  if (state_->over() || answered())
+    run_.ready(*this);
+  else
+    join();
+}
+void connection::drained_awaiter::await_resume() {
+  if (!answered()) throw connection_lost(state_->last_record());
 }
 
 } // namespace creche

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "actors/close_record.hpp"
+#include "actors/drain_level.hpp"
 #include "actors/stack.hpp"
 #include "runtime/child.hpp"
 #include "runtime/nursery.hpp"
@@ -76,6 +77,14 @@ public:
   [[nodiscard]] send_op send(slice b) noexcept;
   [[nodiscard]] send_op send(std::string_view text);
 
+  class drained_awaiter;
+  class drained_op;
+  /// Waits until all that was sent before has come so far; what is sent meanwhile counts for later
+  /// calls. (send() waits for room only.) Any number may wait. At `kernel`, tcp looks every 1 to 64
+  /// ms, and only while a call is not answered. Throws connection_lost when the stack ends first.
+  /// Checkpoint.
+  [[nodiscard]] drained_op drained(drain_level level = drain_level::stack) const noexcept;
+
   /// Flush, then say our end of the stream: what the peer still sends can be read, and nothing be
   /// sent any more. Idempotent; not a checkpoint.
   void finish() noexcept;
@@ -131,6 +140,7 @@ protected:
 
 parking& readers_of(internal::top_state* s) noexcept;
 parking& writers_of(internal::top_state* s) noexcept;
+parking& drainers_of(internal::top_state* s) noexcept;
 
 } // namespace detail
 
@@ -175,6 +185,32 @@ private:
 inline connection::send_op connection::send(slice b) noexcept { return {in_.state_, std::move(b)}; }
 inline connection::send_op connection::send(std::string_view text) {
   return {in_.state_, slice::copy_of(text)};
+}
+
+class connection::drained_awaiter final : public detail::top_awaiter {
+public:
+  drained_awaiter(detail::task_run& r, internal::top_state* s, drain_level l) noexcept
+      : top_awaiter(r, detail::drainers_of(s), "drained", s), level_(l) {}
+  void await_resume();
+
+private:
+  bool over() override;
+  void unparked() noexcept override;
+  bool answered() const noexcept;
+  drain_level level_;
+  std::uint32_t ticket_ = 0; // 0: not asked yet
+};
+class connection::drained_op {
+public:
+  drained_op(internal::top_state* s, drain_level l) noexcept : state_(s), level_(l) {}
+  drained_awaiter bind(detail::task_run& r) const noexcept { return {r, state_, level_}; }
+
+private:
+  internal::top_state* state_;
+  drain_level level_;
+};
+inline connection::drained_op connection::drained(drain_level level) const noexcept {
+  return {in_.state_, level};
 }
 
 } // namespace creche

@@ -4,9 +4,11 @@
 
 #include "actors/connection.hpp"
 #include "actors/http1.hpp"
+#include "actors/idle.hpp"
 #include "actors/layer.hpp"
 #include "actors/listener.hpp"
 #include "actors/stack.hpp"
+#include "actors/tap.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/child.hpp"
 #include "runtime/clock.hpp"

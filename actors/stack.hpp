@@ -191,7 +191,7 @@ public:
   /// std::invalid_argument with a sentence, which is shown with the column of the arguments.
   using maker = detail::function<any_stack(const std::vector<std::string>& args)>;
 
-  /// tcp, lines, netstring, length_prefix, delimiter, fixed.
+  /// tcp, lines, netstring, length_prefix, delimiter, fixed, idle, tap.
   stack_words();
   /// Throws std::invalid_argument if there is such a word, or it is none: a-z, 0-9 and '_'.
   void add(std::string name, maker m);

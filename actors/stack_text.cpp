@@ -1,4 +1,7 @@
+#include "actors/idle.hpp"
+#include "actors/internal/text_arguments.hpp"
 #include "actors/stack.hpp"
+#include "actors/tap.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -85,6 +88,40 @@ any_stack make_fixed(const arguments& a) {
   return fixed(number(a[0], "size in bytes"));
 }
 
+any_stack make_idle(const arguments& a) {
+  constexpr std::string_view how = "idle needs read, write or all, like idle(read=30s) or "
+                                   "idle(read=30s,all=5m,frames)";
+  idle_limits l;
+  bool frames = false;
+  for (auto& x : a) {
+    const auto eq = x.find('=');
+    const std::string_view word(x.data(), std::min(eq, x.size()));
+    auto* to = word == "read"    ? &l.read
+               : word == "write" ? &l.write
+               : word == "all"   ? &l.all
+                                 : nullptr;
+    if (eq == x.npos && word == "frames" && &x == &a.back())
+      frames = true;
+    else if (eq != x.npos && to && *to == no_limit)
+      *to = internal::parse_duration(std::string_view(x).substr(eq + 1));
+    else
+      bad(how);
+  }
+  if (a.size() == std::size_t(frames)) bad(how);
+  return detail::idle_part(l, frames ? speech::frames : speech::octets);
+}
+
+any_stack make_tap(arguments a) {
+  count(a, 1, 3,
+        "tap needs the path of a file, like tap(/tmp/talk.tap) or tap(a.tap,65536,frames)");
+  const bool frames = a.size() > 1 && a.back() == "frames";
+  if (frames) a.pop_back();
+  if (a.size() > 2) bad("behind the path stand a limit in bytes, then frames");
+  tap_options o;
+  if (a.size() == 2) o.most_bytes = number(a[1], "limit in bytes");
+  return detail::tap_part(a[0], o, frames ? speech::frames : speech::octets);
+}
+
 arguments split(std::string_view text) {
   arguments a;
   for (;;) {
@@ -112,6 +149,8 @@ stack_words::stack_words() {
   add("length_prefix", make_length_prefix);
   add("delimiter", make_delimiter);
   add("fixed", make_fixed);
+  add("idle", make_idle);
+  add("tap", make_tap);
 }
 
 void stack_words::add(std::string name, maker m) {

@@ -63,12 +63,14 @@ void layer_actor::open(message_ptr m) {
   case verb::eof: eof_came_ = true; return show();
   case verb::resume_out: return resume_out();
   case verb::drain: return drain();
+  case verb::drained: return drained(std::move(m));
   case verb::lost: return lost_came();
   case verb::write: return write(std::move(m));
   case verb::finish: return finish_writing();
   case verb::close: return close(m->how);
   case verb::abort: return abort(m->how);
   case verb::resume_in: return resume_in();
+  case verb::ask_drained: return ask_drained(std::move(m));
   }
 }
 
@@ -230,6 +232,10 @@ void layer_actor::write(message_ptr m) {
 void layer_actor::resume_out() {
   while (unsent_ && down_->down.room(down_->marks)) {
     auto m = unsent_.pop();
+    if (m->verb == verb::ask_drained) {
+      hand_on(std::move(m));
+      continue;
+    }
     const auto n = m->bytes.size();
     const bool owed = std::exchange(m->owed, false);
     if (m->verb == verb::write) {
@@ -240,6 +246,26 @@ void layer_actor::resume_out() {
     put(*below_, std::move(m));
     if (owed) took_above(n + up_->per_frame);
   }
+}
+
+void layer_actor::ask_drained(message_ptr m) {
+  if (unsent_) return unsent_.push(std::move(m));
+  hand_on(std::move(m));
+}
+
+// The uppermost question is about the layer below it, so that is who answers it.
+void layer_actor::hand_on(message_ptr m) {
+  if (m->level == drain_level::layer && above_) return tell_drained(std::move(m));
+  if (below_) put(*below_, std::move(m));
+}
+
+void layer_actor::tell_drained(message_ptr m) {
+  m->verb = verb::drained;
+  drained(std::move(m));
+}
+
+void layer_actor::drained(message_ptr m) {
+  if (above_) put(*above_, std::move(m));
 }
 
 void layer_actor::lost_came() {

@@ -3,10 +3,11 @@
 // Neighbours speak by letters only: a layer knows an address and shares the link's gauges, and is
 // entered from one place, its own turn. The default handlers forward, with flow control.
 //
-//   upward (facts):    attached  established  received -> take  eof  resume_out  drain
-//   downward (orders): write  finish  close  abort  resume_in
+//   upward (facts):    attached  established  received -> take  eof  resume_out  drain  drained
+//   downward (orders): write  finish  close  abort  resume_in  ask_drained
 #pragma once
 
+#include "actors/drain_level.hpp"
 #include "actors/ended_by.hpp"
 #include "actors/hold.hpp"
 #include "actors/internal/link.hpp"
@@ -28,18 +29,22 @@ enum class verb : std::uint8_t {
   resume_out,  // up: there is room again
   lost,        // up: the transport is over; nothing comes behind this
   drain,       // up: no new work is wanted; what came before this still counts
+  drained,     // up: what was written before that question has come as far as its level says
   write,       // down: bytes
   finish,      // down: flush, then say our end of the stream; what the peer sends still comes
   close,       // down: flush, then end; with how
   abort,       // down: end now, and let the peer see that it is no good end; with how
   resume_in,   // down: there is room again
+  ask_drained, // down: behind what was written; answered with drained
 };
 
 /// One pooled letter for all of it; passed on as it is, so forwarding allocates nothing.
 struct message final : letter, detail::pooled {
   internal::verb verb;
   ended_by how = ended_by::clean;
-  bool owed = false; // forwarded: still on the gauge of the link above
+  bool owed = false;                      // forwarded: still on the gauge of the link above
+  drain_level level = drain_level::stack; // of a question and its answer,
+  std::uint32_t ticket = 0;               // and its number
   slice bytes;
 
   explicit message(internal::verb v, slice b = {}) noexcept;
@@ -97,6 +102,7 @@ protected:
   virtual void drain();
   /// The layer below takes bytes again.
   virtual void resume_out();
+  virtual void drained(message_ptr m);
   // ---- orders from above
   virtual void write(message_ptr m);
   virtual void finish_writing() { finish_below(); }
@@ -104,6 +110,8 @@ protected:
   virtual void abort(ended_by how) { put_below(verb::abort, how); }
   /// The layer above takes bytes again.
   virtual void resume_in();
+  /// Kept behind what was written before, whatever waits here.
+  virtual void ask_drained(message_ptr m);
 
   void on_start() override { attached(); }
   void on_cancel() override { over(how::cancelled); }
@@ -156,6 +164,8 @@ protected:
   /// then on_cancel() is called behind them.
   bool stop_waits() noexcept;
 
+  /// To whom asked.
+  void tell_drained(message_ptr m);
   void put_above(verb v);
   void put_below(verb v, ended_by how = ended_by::clean);
   /// In attached(): of the link above, on one loop.
@@ -182,6 +192,7 @@ private:
   void took_below(std::uint32_t n);
   void lost_came();
   void put_behind(verb v, ended_by how);
+  void hand_on(message_ptr m);
   bool is_held() const noexcept { return blocked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }

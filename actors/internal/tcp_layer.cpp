@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <deque>
 
 namespace creche::internal {
 
@@ -38,6 +39,29 @@ struct tcp_layer::waiter {
   void operator()(asio::error_code e) const {
     self->home().expect_home();
     self->woke(e, what);
+  }
+};
+
+// Questions that wait for the peer's kernel. Nobody tells when it has confirmed what was sent, so
+// it is looked at: often first, then less.
+struct tcp_layer::confirmed_watch : timer {
+  struct question {
+    std::uint64_t sent; // all up to this byte
+    message_ptr letter;
+  };
+  tcp_layer& self;
+  std::deque<question> waiting;
+  clock_duration pause = first;
+  bool due_now = false;
+  static constexpr clock_duration first = std::chrono::milliseconds(1),
+                                  longest = std::chrono::milliseconds(64);
+
+  explicit confirmed_watch(tcp_layer& l) noexcept : self(l) {
+    fire = [](timer& t) {
+      auto& w = static_cast<confirmed_watch&>(t);
+      w.due_now = true;
+      w.self.wake_up();
+    };
   }
 };
 
@@ -132,6 +156,7 @@ void tcp_layer::on_marks() {
       read();
   }
   if (std::exchange(writable_, false) && !dead_) home_.dirty(*this);
+  if (watch_ && !dead_ && std::exchange(watch_->due_now, false)) look_at_confirmed();
 }
 
 void tcp_layer::woke(asio::error_code e, want w) {
@@ -217,6 +242,36 @@ void tcp_layer::write(message_ptr m) {
   home_.dirty(*this);
 }
 
+void tcp_layer::ask_drained(message_ptr m) {
+  out_.push(std::move(m));
+  home_.dirty(*this);
+}
+
+// What is sent wholly, `sent` bytes in all; or a question that has come to its place.
+void tcp_layer::pop_out(std::uint64_t sent) {
+  auto m = out_.pop();
+  if (m->verb != verb::ask_drained) return;
+  if (m->level != drain_level::kernel) return tell_drained(std::move(m));
+  if (!watch_) watch_ = std::make_unique<confirmed_watch>(*this);
+  watch_->waiting.push_back({sent, std::move(m)});
+  watch_->pause = confirmed_watch::first;
+  watch_->due_now = true;
+  wake_up();
+}
+
+void tcp_layer::look_at_confirmed() {
+  auto& waiting = watch_->waiting;
+  const auto has = peer_has();
+  while (!waiting.empty() && waiting.front().sent <= has) {
+    tell_drained(std::move(waiting.front().letter));
+    waiting.pop_front();
+  }
+  home_.disarm(*watch_);
+  if (waiting.empty()) return watch_.reset();
+  home_.arm(*watch_, later(home_.now(), watch_->pause));
+  watch_->pause = std::min(2 * watch_->pause, confirmed_watch::longest);
+}
+
 // Bytes that the kernel has not sent are dropped, and the peer gets a reset: it must not take the
 // end of a body that was cut for the whole.
 void tcp_layer::abort(ended_by how) {
@@ -242,6 +297,10 @@ void tcp_layer::flush() {
   if (dead_ || broken_ || waits_[int(want::write)]) return;
   std::uint32_t sent = 0;
   while (out_) {
+    if (out_.front()->verb == verb::ask_drained) {
+      pop_out(sent_ + sent);
+      continue;
+    }
     iovec pieces[most_pieces];
     int n = 0;
     std::size_t total = 0;
@@ -269,7 +328,7 @@ void tcp_layer::flush() {
         break;
       }
       left -= b.size();
-      out_.pop();
+      pop_out(sent_ + sent - left);
       if (!left && !(out_ && out_.front()->bytes.empty())) break;
     }
     if (std::size_t(k) < total) {
@@ -375,6 +434,7 @@ bool tcp_layer::too_slow(time_point now) noexcept {
 void tcp_layer::end_as(ended_by h) {
   if (dead_) return;
   how_ = h;
+  if (watch_ && h == ended_by::clean) look_at_confirmed(); // once more
   stack().note_end(h, {}, "tcp");
   tell_lost();
   over();
@@ -384,6 +444,8 @@ void tcp_layer::on_over() noexcept {
   if (counters_) counters_->note_closed(how_);
   home_.disarm(*this);
   home_.clean(*this);
+  if (watch_) home_.disarm(*watch_);
+  watch_.reset();
   out_.clear();
   if (!socket_) return;
   asio::error_code e;

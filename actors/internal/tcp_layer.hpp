@@ -48,6 +48,7 @@ public:
 private:
   using socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
   struct waiter;
+  struct confirmed_watch;
   enum class want : std::uint8_t { read, write, error };
 
   void attached() override;
@@ -56,6 +57,7 @@ private:
   void close(ended_by how) override;
   void abort(ended_by how) override;
   void resume_in() override;
+  void ask_drained(message_ptr m) override;
   void drain() override;
   void on_cancel() override { abort(ended_by::local); }
   void on_marks() override;
@@ -75,6 +77,8 @@ private:
   void end_as(ended_by how);
   void timed_out();
   void linger_on();
+  void pop_out(std::uint64_t sent);
+  void look_at_confirmed();
   std::uint64_t unconfirmed() const noexcept;
   std::uint64_t peer_has() const noexcept;
   time_point due_time() const noexcept;
@@ -97,6 +101,7 @@ private:
   std::uint64_t had_ = 0;   // peer_has() at rate_since_
   bool rating_ = false, sipped_ = false;
   message_queue out_;
+  std::unique_ptr<confirmed_watch> watch_; // while somebody waits
   std::optional<socket> socket_;
 };
 

@@ -29,6 +29,7 @@ void top_layer::on_over() noexcept {
   state_.layer = nullptr;
   state_.readers.unpark_all();
   state_.writers.unpark_all();
+  state_.drainers.unpark_all();
 }
 
 take top_layer::received(const slice& in) {
@@ -58,6 +59,21 @@ void top_layer::resume_out() {
 
 // The task is told as if the peer had said its end: it finishes what it has in hand.
 void top_layer::drain() { eof(); }
+
+std::uint32_t top_layer::ask(drain_level level) {
+  auto m = std::make_unique<message>(verb::ask_drained);
+  m->level = level;
+  m->ticket = ++state_.asked[std::size_t(level)];
+  const auto ticket = m->ticket;
+  ask_drained(std::move(m));
+  return ticket;
+}
+
+// Answers of one level come in the order of their questions.
+void top_layer::drained(message_ptr m) {
+  state_.answered[std::size_t(m->level)] = m->ticket;
+  state_.drainers.unpark(state_.drainers.statistics().waiting); // each once
+}
 
 // ---- the stack
 

@@ -21,7 +21,8 @@ struct top_state : detail::pooled {
   std::uint32_t weight = 0; // of the inbox
   std::uint32_t per_frame = 0;
   bool eof = false, finished = false, closed = false;
-  parking readers, writers;
+  parking readers, writers, drainers;
+  std::uint32_t asked[drain_levels] = {}, answered[drain_levels] = {}; // numbers of questions
   time_point began{};
   std::optional<close_record> record; // once somebody said how it ends
 
@@ -49,6 +50,7 @@ public:
   // ---- for the task
   using layer_actor::room_below, layer_actor::write_below;
   void taken() { resume_in(); }
+  std::uint32_t ask(drain_level level);
   void finish_now() { finish_below(); }
   void close_now() { close_below(ended_by::clean); }
   void abort_now() { layer_actor::abort(ended_by::local); }
@@ -59,6 +61,7 @@ private:
   void eof() override;
   void resume_out() override;
   void drain() override;
+  void drained(message_ptr m) override;
   void on_stop() override {
     if (!stop_waits()) on_cancel();
   }

@@ -94,6 +94,12 @@ void user_layer::close(ended_by how) {
   orders_.push(std::move(m));
 }
 
+void user_layer::ask_drained(message_ptr m) {
+  if (ending_) return; // the end of the stack is the answer
+  if (orders_) return orders_.push(std::move(m));
+  layer_actor::ask_drained(std::move(m));
+}
+
 void user_layer::abort(ended_by how) {
   orders_.clear();
   if (ending_) return abort_below(how);
@@ -117,6 +123,8 @@ void user_layer::go_on() {
       tell_write(std::move(m->bytes));
     else if (m->verb == verb::finish)
       layer_->finish();
+    else if (m->verb == verb::ask_drained)
+      layer_actor::ask_drained(std::move(m));
     else
       layer_->close(m->how);
   }

@@ -50,6 +50,7 @@ private:
   void finish_writing() override;
   void close(ended_by how) override;
   void abort(ended_by how) override;
+  void ask_drained(message_ptr m) override;
   void on_stop() override {
     if (has_above() || !stop_waits()) on_cancel();
   }

@@ -103,6 +103,10 @@ private:
     out_.push(std::move(m));
     push_out();
   }
+  void ask_drained(message_ptr m) override {
+    out_.push(std::move(m));
+    push_out();
+  }
   void finish_writing() override {
     finishing_ = true;
     push_out();
@@ -166,6 +170,10 @@ private:
     std::uint32_t taken = 0;
     bool news = false;
     while (out_) {
+      if (out_.front()->verb == verb::ask_drained) {
+        tell_drained(out_.pop());
+        continue;
+      }
       auto& b = out_.front()->bytes;
       std::size_t room = p.capacity > p.lying ? p.capacity - p.lying : 0;
       if (link_->by_hand) room = link_->room;

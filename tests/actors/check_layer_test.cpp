@@ -1,6 +1,9 @@
 // The kit judges every layer there is, and finds what is wrong with broken ones.
 #include "actors/testing/check_layer.hpp"
 
+#include "actors/idle.hpp"
+#include "actors/tap.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
@@ -150,6 +153,24 @@ TEST_CASE("X7: the kit passes a layer that only forwards, and two of them") {
   is_fine(check_layer(below, layered_as<with_handshake>("with_handshake"),
                       [] { return above_script({"ab", "c"}).receives({"llo"}).sends("HIabc"); },
                       {.repeats = false}));
+}
+
+TEST_CASE("X7: the kit passes idle, between octets and between frames") {
+  const idle_limits far{.read = std::chrono::hours(1), .all = std::chrono::hours(1)};
+  is_fine(check_layer([] { return below_script("hello"); }, idle(far),
+                      [] { return above_script({"ab", "c"}).receives({"hello"}).sends("abc"); }));
+  is_fine(check_layer(
+      [] { return below_script("a\n\nb\n", "c"); }, lines(line_end::lf) / idle<frames>(far),
+      [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
+}
+
+TEST_CASE("X7: the kit passes tap, between octets and between frames") {
+  const auto path = "/dev/null";
+  is_fine(check_layer([] { return below_script("hello"); }, tap(path),
+                      [] { return above_script({"ab", "c"}).receives({"hello"}).sends("abc"); }));
+  is_fine(check_layer(
+      [] { return below_script("a\n\nb\n", "c"); }, lines(line_end::lf) / tap<frames>(path),
+      [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
 }
 
 TEST_CASE("X7: the kit finds a layer that loses what was left of a split") {
