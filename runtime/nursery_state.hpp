@@ -84,8 +84,8 @@
 //
 // Phases of a stop: an orderly stop (drain) may take `stop_within`, then the child is cancelled;
 // that may take `cancel_within`, then it is killed: shields do not help it any more. Who still
-// lives after `limits.kill`, and owns all that it uses, is abandoned: forgotten here, as killed, and
-// not restarted, for it still uses what it was given.
+// lives after `limits.kill`, and owns all that it uses, is abandoned: forgotten here, as killed,
+// and not restarted, for it still uses what it was given.
 // The nursery's own limits hold for the stop as a whole.
 //
 // An event for a child, or an incarnation of it, that is no more is ignored and counted, whenever

@@ -8,8 +8,8 @@
 #include "runtime/clock.hpp"
 #include "runtime/outcome.hpp"
 
+#include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -129,7 +129,7 @@ public:
 
 private:
   const backoff wait_;
-  mutable std::mutex lock_;
+  mutable std::atomic<bool> held_{false}; // for a few steps; <mutex> is heavy
   restart_window window_;
   statistics counts_;
   std::optional<time_point> next_; // the launch after the last outage

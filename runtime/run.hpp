@@ -27,9 +27,9 @@ struct run_options {
   // The phases of the root's stop, whoever asked for it: a signal, nursery::stop, a failure.
   clock_duration drain = std::chrono::seconds(10); ///< the orderly stop; then all are cancelled
   clock_duration cancel = std::chrono::seconds(5); ///< then all are killed
-  /// Then those of its own children that are on another loop are abandoned. If the tree does not end
-  /// by that, or an abandoned one still keeps its loop as long again, it is printed and the process
-  /// ends.
+  /// Then those of its own children that are on another loop are abandoned. If the tree does not
+  /// end by that, or an abandoned one still keeps its loop as long again, it is printed and the
+  /// process ends.
   clock_duration kill = std::chrono::seconds(1);
   bool log = true; ///< failures and restarts on standard error, as they happen
 };
