@@ -194,7 +194,8 @@ void nursery_actor::note_name(const child_record& r, bool there) const {
   if (!names_ || !r.plan || r.plan->name.empty()) return;
   const auto at = names_->try_emplace(r.plan->name).first;
   at->second.ids ^= r.id;
-  if ((at->second.count += there ? 1 : -1) == 0) names_->erase(at);
+  there ? ++at->second.count : --at->second.count;
+  if (at->second.count == 0) names_->erase(at);
 }
 
 // Who is needed.
