@@ -228,7 +228,7 @@ child nursery_actor::start(child_record* r) {
   p.home = p.where == placement::any_loop ? &home_.owner->roomiest() : &home_;
   p.rules.says_ready = p.wants_ready;
   p.rules.owns_all = p.where == placement::any_loop && !r->slot; // its answer goes to our loop
-  if (r->keeps_mail()) r->history().detached = true; // until it is launched
+  if (r->keeps_mail()) r->history().detached = true;             // until it is launched
   return add(r, nullptr, p.rules);
 }
 
