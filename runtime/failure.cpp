@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <any>
-#include <cstring>
 #include <typeinfo>
 
 namespace creche {
@@ -102,9 +101,8 @@ std::string_view file_of(const std::source_location& w) {
 // again, which takes two microseconds: more than all the rest of a restart. This is libstdc++'s and
 // the Itanium ABI's: an exception_ptr is the address of the object.
 const std::exception* look_into(const std::exception_ptr& p) noexcept {
-  void* object = nullptr;
-  static_assert(sizeof(p) == sizeof(object));
-  std::memcpy(&object, &p, sizeof(object));
+  static_assert(sizeof(p) == sizeof(void*));
+  void* object = *reinterpret_cast<void* const*>(&p);
   if (!object) return nullptr;
   return typeid(std::exception).__do_catch(p.__cxa_exception_type(), &object, 1)
              ? static_cast<const std::exception*>(object)
