@@ -1,19 +1,16 @@
 #include "runtime/crossing.hpp"
 
+#include "runtime/internal/spin.hpp"
 #include "runtime/internal/ticket.hpp"
-
-#include <thread>
 
 namespace creche::detail {
 
-void crossing::lock() noexcept {
-  while (locked_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-}
+void crossing::lock() noexcept { internal::spin_lock(locked_); }
 
 void crossing::unlock() noexcept {
   auto* t = std::exchange(woken_, nullptr);
   woken_end_ = &woken_;
-  locked_.store(false, std::memory_order_release);
+  internal::spin_unlock(locked_);
   while (t) {
     auto* next = std::exchange(t->following, nullptr);
     t->send();

@@ -1,10 +1,11 @@
 #include "runtime/restart.hpp"
 
+#include "runtime/internal/spin.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
-#include <thread>
 
 namespace creche {
 
@@ -72,22 +73,6 @@ std::string_view complaint(const budget& b) noexcept {
   return {};
 }
 
-namespace {
-
-class held {
-public:
-  explicit held(std::atomic<bool>& flag) noexcept : flag_(flag) {
-    while (flag_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-  }
-  held(const held&) = delete;
-  ~held() { flag_.store(false, std::memory_order_release); }
-
-private:
-  std::atomic<bool>& flag_;
-};
-
-} // namespace
-
 failure_domain::failure_domain(const budget& limit, const backoff& wait)
     : wait_(wait), window_(limit) {
   auto wrong = complaint(limit);
@@ -96,7 +81,7 @@ failure_domain::failure_domain(const budget& limit, const backoff& wait)
 }
 
 std::optional<time_point> failure_domain::failed(time_point now, double random) {
-  const held here(held_);
+  const internal::spin_guard held(held_);
   ++counts_.failures;
   if (next_ && now < *next_) return next_; // of the same outage
   if (next_ && now >= later(*next_, wait_.reset_after)) in_a_row_ = 0;
@@ -111,12 +96,12 @@ std::optional<time_point> failure_domain::failed(time_point now, double random) 
 }
 
 std::optional<time_point> failure_domain::closed_until(time_point now) const {
-  const held here(held_);
+  const internal::spin_guard held(held_);
   return next_ && now < *next_ ? next_ : std::nullopt;
 }
 
 failure_domain::statistics failure_domain::counts() const {
-  const held here(held_);
+  const internal::spin_guard held(held_);
   return counts_;
 }
 

@@ -1,22 +1,9 @@
 #include "runtime/waiting.hpp"
 
+#include "runtime/internal/spin.hpp"
 #include "runtime/internal/ticket.hpp"
 
-#include <thread>
-
 namespace creche::detail {
-
-namespace {
-
-struct list_lock {
-  std::atomic<bool>& held;
-  explicit list_lock(wait_list& l) noexcept : held(l.locked) {
-    while (held.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-  }
-  ~list_lock() { held.store(false, std::memory_order_release); }
-};
-
-} // namespace
 
 wait_awaiter::~wait_awaiter() {
   if (ticket_) ticket_->forget(), ticket_->drop();
@@ -28,7 +15,7 @@ void wait_awaiter::await_suspend(std::coroutine_handle<>) {
   if (!list_ || list_->over.load(std::memory_order_acquire)) return run_.yield();
   ticket_ = new internal::ticket(run_, *this);
   {
-    list_lock hold(*list_);
+    const internal::spin_guard hold(list_->locked);
     if (!list_->over.load(std::memory_order_relaxed)) {
       ticket_->hold(); // the list's
       ticket_->following = std::exchange(list_->first, ticket_);
@@ -41,7 +28,7 @@ void wait_awaiter::await_suspend(std::coroutine_handle<>) {
 
 aborted wait_awaiter::abort() noexcept {
   ticket_->forget();
-  list_lock hold(*list_);
+  const internal::spin_guard hold(list_->locked);
   for (auto** at = &list_->first; *at; at = &(*at)->following) {
     if (*at != ticket_) continue;
     *at = ticket_->following;
@@ -54,7 +41,7 @@ aborted wait_awaiter::abort() noexcept {
 void wait_list::end() noexcept {
   internal::ticket* t;
   {
-    list_lock hold(*this);
+    const internal::spin_guard hold(locked);
     over.store(true, std::memory_order_release);
     t = std::exchange(first, nullptr);
   }
