@@ -43,11 +43,6 @@ public:
   virtual void end() = 0;
 
 protected:
-  system_options system_of() const {
-    system_options so;
-    if (options_.log) so.on_report = &log_report;
-    return so;
-  }
   void begin_root() {
     root_.emplace(*system_, options_, detail::root_body_of(main_), where_,
                   [this] { watch_.root_ended(); });
@@ -82,9 +77,8 @@ public:
   in_caf(caf::actor_system& theirs, const run_options& o, main_function main, end_function on_end,
          std::source_location where)
       : embedding(o, std::move(main), std::move(on_end), where) {
-    auto so = system_of();
+    auto so = system_of(options_);
     so.host = &theirs;
-    so.loops = o.loops ? o.loops : std::max(1u, std::thread::hardware_concurrency());
     system_.emplace(so);
     std::promise<void> begun;
     auto begins = begun.get_future();
@@ -124,7 +118,8 @@ public:
   in_asio(asio::io_context& theirs, const run_options& o, main_function main, end_function on_end,
           std::source_location where)
       : embedding(o, std::move(main), std::move(on_end), where), io_(theirs) {
-    auto so = system_of();
+    auto so = system_of(options_);
+    so.loops = 1;
     so.guest_of = &theirs;
     system_.emplace(so);
     guest().after_burst = [this](bool more) { return is_over(more); };

@@ -142,6 +142,12 @@ bool nursery_state::has_its_needs(child_id child) const noexcept {
                      [&](const need& n) { return n.child != child || is_ready(n.of); });
 }
 
+void nursery_state::wait_for_needs(child_id child, row& r, commands& out) {
+  r.phase = child_phase::waiting;
+  ++waiting_;
+  say(out, order::wait, child, r.incarnation);
+}
+
 // Oldest first: whoever becomes ready by that is older than those who need it.
 void nursery_state::launch_who_waits(time_point now, commands& out) {
   auto n = needs_.begin();

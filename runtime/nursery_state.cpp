@@ -55,9 +55,7 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
   }
   const auto ready = [this](child_id n) { return is_ready(n); };
   if (!std::all_of(needs.begin(), needs.end(), ready)) {
-    r.phase = child_phase::waiting;
-    ++waiting_;
-    say(out, order::wait, id, r.incarnation);
+    wait_for_needs(id, r, out);
   } else {
     launch(id, r, now, out);
   }
@@ -82,10 +80,9 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
                           commands& out, bool observed) {
   auto* r = find(child);
   if (is_stale(!r || r->incarnation != incarnation || is_idle(r->phase))) return;
-  const auto g = r->grouped || r->in_turn ? r->group : no_group;
   if (r->in_turn) {
     r->in_turn = false;
-    --groups_[g].turns;
+    --groups_[r->group].turns;
   }
   const bool asked = r->grouped || (r->phase != child_phase::running && !r->late);
   clear_timer(child, *r, out);
@@ -99,8 +96,8 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
     if (r->rules->restart != restart::temporary && !r->leaves) {
       if (is_failure(h)) say_restarting(out, child, *r, h, now);
       leave_group(*r);
-      join_group(g, child, *r, out);
-      return go_on_with_group(g, now, out);
+      join_group(r->group, child, *r, out);
+      return go_on_with_group(r->group, now, out);
     }
     leave_group(*r);
   }
@@ -338,9 +335,7 @@ bool nursery_state::restart(child_id child, row& r, how h, time_point now, comma
     ++waiting_;
     set_timer(child, r, next, out);
   } else if (r.needs && !has_its_needs(child)) {
-    r.phase = child_phase::waiting;
-    ++waiting_;
-    say(out, order::wait, child, r.incarnation);
+    wait_for_needs(child, r, out);
   } else {
     ++counts_.restarted;
     launch(child, r, now, out);

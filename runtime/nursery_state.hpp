@@ -368,6 +368,7 @@ private:
 
   bool is_ready(child_id child) const noexcept;
   bool has_its_needs(child_id child) const noexcept;
+  void wait_for_needs(child_id child, row& r, commands& out);
   void launch_who_waits(time_point now, commands& out);
   void mark_who_needs(child_id child) noexcept;
   std::uint32_t stop_who_needs(child_id child, time_point now, commands& out);

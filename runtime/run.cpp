@@ -67,6 +67,13 @@ int run_result::finish() const {
   return exit_code();
 }
 
+internal::system_options internal::system_of(const run_options& o) {
+  system_options so;
+  so.loops = o.loops ? o.loops : std::max(1u, std::thread::hardware_concurrency());
+  if (o.log) so.on_report = &log_report;
+  return so;
+}
+
 void internal::check(const run_options& o, std::string_view whose) {
   auto refuse = [whose](std::string_view why) {
     throw std::invalid_argument(std::string(whose) + ": " + std::string(why));
@@ -82,10 +89,7 @@ run_result detail::run_root(const run_options& o, root_body body, std::source_lo
   internal::check(o, "run");
 
   internal::watch watch(o); // before the first thread starts
-  internal::system_options so;
-  so.loops = o.loops ? o.loops : std::max(1u, std::thread::hardware_concurrency());
-  if (o.log) so.on_report = &internal::log_report;
-  internal::runtime_system system(so);
+  internal::runtime_system system(internal::system_of(o));
   system.start(); // may throw; then nothing lives yet
   internal::root_nursery root(system, o, body, where, [&watch] { watch.root_ended(); });
   watch.keep(system, root);

@@ -73,7 +73,12 @@ void http1_layer::progress(std::size_t bytes) noexcept {
 
 // What it sends, and how fast, is its own affair from now on.
 void http1_layer::peers_turn() noexcept {
-  since_ = rate_since_ = home_.burst_time();
+  since_ = home_.burst_time();
+  rate_from(since_);
+}
+
+void http1_layer::rate_from(time_point now) noexcept {
+  rate_since_ = now;
   rate_bytes_ = 0;
 }
 
@@ -92,15 +97,13 @@ void http1_layer::timed_out() { // outside every turn
   // the handler takes its time, or the transport watches over a peer that does not read
   if (phase_ == phase::handling ||
       (phase_ == phase::body && (busy_ || waits_to_write() || owes_continue()))) {
-    rate_since_ = now;
-    rate_bytes_ = 0;
+    rate_from(now);
     const auto again = phase_ == phase::body ? std::min(t.body, t.rate_over) : limit();
     return home_.arm(*this, later(now, std::max<clock_duration>(again, 1s)));
   }
   if (phase_ == phase::body && now >= later(rate_since_, t.rate_over) &&
       rate_bytes_ >= t.least_bytes()) {
-    rate_since_ = now;
-    rate_bytes_ = 0;
+    rate_from(now);
   }
   if (const auto at = due_time(); now < at) return home_.arm(*this, at);
   late_ = true;

@@ -65,6 +65,7 @@ private:
   time_point due_time() const noexcept;
   void progress(std::size_t bytes) noexcept;
   void peers_turn() noexcept;
+  void rate_from(time_point now) noexcept;
   void timed_out();
 
   /// A letter to the request's task; bytes in it go over as what that task's loop may own.

@@ -344,8 +344,7 @@ void tcp_layer::flush() {
   if (!waits_[int(want::write)]) {
     rating_ = false;
   } else if (limits_.least_bytes && !std::exchange(rating_, true)) {
-    rate_since_ = home_.burst_time();
-    had_ = peer_has();
+    rate_from(home_.burst_time(), peer_has());
   }
   if (waits_[int(want::write)] && !armed()) home_.arm(*this, due_time());
   if (finishing_ && !out_ && !closing_)
@@ -395,8 +394,7 @@ void tcp_layer::linger_on() {
   if (limits_.least_bytes && unconfirmed()) {
     sipped_ = too_slow(now);
     if (!std::exchange(rating_, true)) {
-      rate_since_ = now;
-      had_ = peer_has();
+      rate_from(now, peer_has());
     }
     if (!sipped_)
       return home_.arm(*this,
@@ -426,9 +424,13 @@ bool tcp_layer::too_slow(time_point now) noexcept {
   if (!rating_ || now < later(rate_since_, limits_.rate_over)) return false;
   const auto has = peer_has();
   if (has < had_ + limits_.least_bytes) return true;
+  rate_from(now, has);
+  return false;
+}
+
+void tcp_layer::rate_from(time_point now, std::uint64_t has) noexcept {
   rate_since_ = now;
   had_ = has;
-  return false;
 }
 
 void tcp_layer::end_as(ended_by h) {

@@ -83,6 +83,7 @@ private:
   std::uint64_t peer_has() const noexcept;
   time_point due_time() const noexcept;
   bool too_slow(time_point now) noexcept;
+  void rate_from(time_point now, std::uint64_t has) noexcept;
 
   int fd_;
   std::uint8_t ops_ = 0; // that asio holds

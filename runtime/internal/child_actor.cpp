@@ -46,14 +46,9 @@ child_past& child_record::history() {
 
 // ---- mail across restarts
 
-void child_record::keep_mail(letter_list& mail, std::uint32_t n) noexcept {
+void child_record::keep_mail(letter_list& mail) noexcept {
   auto& p = *past; // made at the launch
-  if (mail.head) {
-    (p.kept.tail ? p.kept.tail->next : p.kept.head) = mail.head;
-    p.kept.tail = mail.tail;
-    mail = {};
-  }
-  p.kept_size += n;
+  for (; auto* l = mail.pop(); ++p.kept_size) p.kept.push(*l);
   p.detached = true;
 }
 
@@ -219,24 +214,19 @@ void child_actor::order_abandon(std::string path) {
   record_->hold();
   home_.owner->abandon(*this, std::move(path));
   std::lock_guard hold(record_->nursery_home->tree());
-  abandoned_ = true;
   record_->abandoned = true;
   record_->actor = nullptr;
 }
 
-void child_actor::keep_mail(letter_list& unreceived, std::uint32_t n) noexcept {
+void child_actor::keep_mail(letter_list& unreceived) noexcept {
   if (!record_ || !record_->keeps_mail()) return;
   std::lock_guard hold(record_->nursery_home->tree());
-  if (abandoned_) return;
+  if (record_->abandoned) return;
   collect_remote();
   letter_list others;
-  while (auto* l = data_.pop()) {
-    const bool is_mail = l->kind == &mail_kind;
-    n += is_mail;
-    (is_mail ? unreceived : others).push(*l);
-  }
+  while (auto* l = data_.pop()) (l->kind == &mail_kind ? unreceived : others).push(*l);
   data_ = others;
-  record_->keep_mail(unreceived, n);
+  record_->keep_mail(unreceived);
 }
 
 std::size_t child_actor::turn(std::size_t budget) {
@@ -306,7 +296,7 @@ void child_actor::let_go() {
     auto& nursery_home = *record_->nursery_home; // which may be about to abandon us
     std::unique_lock hold(nursery_home.tree(), std::defer_lock);
     if (&home_ != &nursery_home) hold.lock();
-    if (!abandoned_) return record_->nursery->send(ended_);
+    if (!record_->abandoned) return record_->nursery->send(ended_);
   }
   leave_abandoned();
 }

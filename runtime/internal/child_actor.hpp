@@ -31,6 +31,10 @@ struct door {
   void drop() noexcept {
     if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  void close() {
+    std::lock_guard hold(lock);
+    closed = true;
+  }
   /// Runs `f` on the loop's thread; false, and nothing is done, when the system is gone.
   template <class F> bool post(loop& l, F f) {
     std::lock_guard hold(lock);
@@ -77,7 +81,7 @@ struct child_record : detail::pooled { // 128 bytes: one more is 32 more for eve
   std::atomic<bool> cancel_asked{false};
   bool refused = false; // it was stopped only when what it waited for had ended by itself
   bool is_body = false;
-  bool abandoned = false;      // its last incarnation
+  bool abandoned = false;      // for good; under the tree lock
   bool numbered = false;       // the label is followed by the ordinal
   std::uint16_t observers = 0; // who monitors it
   std::atomic<std::uint32_t> refs{1};
@@ -108,7 +112,7 @@ struct child_record : detail::pooled { // 128 bytes: one more is 32 more for eve
 
   /// Of a child that keeps its mail: the incarnation takes leave of it, here. Home thread of the
   /// child; under the tree lock.
-  void keep_mail(letter_list& mail, std::uint32_t n) noexcept;
+  void keep_mail(letter_list& mail) noexcept;
   /// What was kept goes to the new incarnation, or to nobody. Home thread of the nursery.
   void hand_over_mail();
   void drop_mail() noexcept;
@@ -171,9 +175,9 @@ protected:
   virtual void on_cancel() = 0;
   /// In the turn that ends us, before anything is dropped.
   virtual void before_end() {}
-  /// Hands what was not received, `n` letters, and what waits to the next incarnation, if that is
-  /// what our mail is meant for; else it stays.
-  void keep_mail(letter_list& unreceived, std::uint32_t n) noexcept;
+  /// Hands what was not received, and what waits, to the next incarnation, if that is what our mail
+  /// is meant for; else it stays.
+  void keep_mail(letter_list& unreceived) noexcept;
   /// Cancelled before, and still here: the default has no stronger means.
   virtual void on_kill() {}
 
@@ -214,7 +218,6 @@ private:
   how how_ = how::completed;
   bool start_given_ = false, stop_given_ = false, cancel_given_ = false, kill_given_ = false;
   bool cancel_seen_ = false;
-  bool abandoned_ = false; // under the tree lock of the nursery's loop
 };
 
 } // namespace creche::internal

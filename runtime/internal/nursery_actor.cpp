@@ -130,7 +130,7 @@ child nursery_actor::add(child_record* r, child_actor* first, const child_rules&
   if (r->plan && !r->plan->after.empty()) {
     try {
       needs = ids_of(*r->plan);
-    } catch (...) { // it comes from far away, where nobody could look
+    } catch (...) {
       r->drop();
       throw;
     }
@@ -210,7 +210,6 @@ std::vector<nursery_state::child_id> nursery_actor::ids_of(const detail::plan& p
 child nursery_actor::start(std::unique_ptr<detail::plan> p, detail::ready_slot* slot) {
   must_be_home();
   check(p.get(), state_.auto_shutdown());
-  if (!p->after.empty()) (void)ids_of(*p);
   auto* r = make_record();
   r->plan = std::move(p);
   r->slot = slot;
@@ -614,7 +613,7 @@ void nursery_actor::describe(const tree_sink& out) const {
       ++out.node.hidden;
   }
   if (!body_ || !body_->actor) return;
-  if (home_.running() == static_cast<const runnable*>(body_->actor)) tell_stuck(out.node, home_);
+  tell_stuck(out.node, *body_->actor);
   body_->actor->describe(out);
 }
 

@@ -106,8 +106,8 @@ public:
 
   // ---- for the tree; under the tree lock
   const nursery_actor* as_nursery() const noexcept override { return this; }
-  std::string policy() const; // "one_for_all, 3 in 5 s"; empty: the default
-  void tell_phase(tree_node& n) const;
+  std::string policy() const;         // "one_for_all, 3 in 5 s"; empty: the default
+  void introduce(tree_node& n) const; // name, kind, state, policy; not its children
   nursery_actor* next_of_task = nullptr;
   void describe(const tree_sink&) const override;
 

@@ -48,6 +48,8 @@ private:
 
 /// Throws std::invalid_argument, in the name of `whose`, for options that make no sense.
 void check(const run_options& o, std::string_view whose);
+/// One loop per hardware thread, if nothing else is said; and the log.
+system_options system_of(const run_options& o);
 /// On standard error, as a line of the log.
 void log_report(const report& r);
 

@@ -31,10 +31,7 @@ runtime_system::runtime_system(const system_options& o)
 
 runtime_system::~runtime_system() {
   if (!threads_.empty()) finish(std::chrono::seconds(1));
-  {
-    std::lock_guard hold(gate_->lock);
-    gate_->closed = true;
-  }
+  gate_->close();
   for (auto& l : loops_) {
     l->close();
     l->release_leftovers();
@@ -98,10 +95,7 @@ void runtime_system::start() {
 }
 
 std::size_t runtime_system::finish(clock_duration patience) {
-  {
-    std::lock_guard hold(gate_->lock);
-    gate_->closed = true; // no letter from outside after this
-  }
+  gate_->close(); // no letter from outside after this
   for (auto& l : loops_) l->stop(patience);
   for (auto& t : threads_) t.join();
   threads_.clear();
@@ -114,10 +108,7 @@ std::size_t runtime_system::finish(clock_duration patience) {
 }
 
 std::size_t runtime_system::finish_guest() {
-  {
-    std::lock_guard hold(gate_->lock);
-    gate_->closed = true;
-  }
+  gate_->close();
   auto& l = *loops_.front();
   l.close();
   l.release_leftovers();
@@ -129,11 +120,7 @@ tree_node runtime_system::snapshot(std::size_t most_children) {
   for (auto& l : loops_) l->tree().lock();
   tree_node top;
   if (root) {
-    top.name = root->label();
-    top.kind = root->kind();
-    top.state = to_text(root->phase());
-    top.policy = root->policy();
-    root->tell_phase(top);
+    root->introduce(top);
     root->describe(tree_sink{top, most_children});
   } else {
     top.name = "nothing";
@@ -148,8 +135,7 @@ tree_node runtime_system::snapshot(std::size_t most_children) {
     auto& c = given.children.emplace_back();
     c.name = g.path;
     c.state = "abandoned";
-    if (auto& home = g.who->home(); home.running() == static_cast<const runnable*>(g.who))
-      tell_stuck(c, home);
+    tell_stuck(c, *g.who);
     c.detail = "for " + std::to_string((time().now() - g.since) / std::chrono::seconds(1)) + " s";
   }
   top.children.push_back(std::move(given));
@@ -178,24 +164,25 @@ static double seconds_until(time_point t, const loop& l) {
   return std::max(0.0, std::chrono::duration<double>(t - l.now()).count());
 }
 
-void tell_stuck(tree_node& n, const loop& l) {
-  if (!l.is_stuck()) return;
+void tell_stuck(tree_node& n, const child_actor& a) {
+  const auto& l = a.home();
+  if (l.running() != static_cast<const runnable*>(&a) || !l.is_stuck()) return;
   n.stuck = true;
   n.stuck_for_s = std::chrono::duration<double>(l.now() - l.stuck_since()).count();
 }
 
-void nursery_actor::tell_phase(tree_node& n) const {
+void nursery_actor::introduce(tree_node& n) const {
+  n.name = label();
+  n.kind = kind();
+  n.state = to_text(phase());
+  n.policy = policy();
   if (const auto t = stop_ends_.load(std::memory_order_relaxed); t != 0)
     n.phase_ends_in_s = seconds_until(time_point(clock_duration(t)), home_);
 }
 
 void tree_sink::nursery(const nursery_actor& n) const {
   auto& c = node.children.emplace_back();
-  c.name = n.label();
-  c.kind = n.kind();
-  c.state = to_text(n.phase());
-  c.policy = n.policy();
-  n.tell_phase(c);
+  n.introduce(c);
   n.describe(tree_sink{c, most_children});
 }
 
@@ -221,8 +208,7 @@ void tree_sink::child(const child_record& r) const {
   }
   if (!r.actor) return;
   c.kind = r.actor->kind();
-  auto& home = r.actor->home();
-  if (home.running() == static_cast<const runnable*>(r.actor)) tell_stuck(c, home);
+  tell_stuck(c, *r.actor);
   if (auto* n = r.actor->as_nursery()) {
     if (n->phase() != nursery_state::phase::open) c.state = to_text(n->phase());
     if (c.policy.empty()) c.policy = n->policy();

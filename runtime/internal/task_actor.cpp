@@ -196,10 +196,7 @@ std::uint32_t task_actor::drop_mail() noexcept {
 
 void task_actor::before_end() {
   letter_list none;
-  letter_list& waiting = box_ ? static_cast<letter_list&>(*box_) : none;
-  std::uint32_t n = 0;
-  for (auto* l = waiting.head; l; l = l->next) ++n;
-  keep_mail(waiting, n);
+  keep_mail(box_ ? static_cast<letter_list&>(*box_) : none);
 }
 
 void task_actor::let_go() {

@@ -7,8 +7,8 @@
 
 namespace creche::internal {
 
-/// If that loop is stuck, in this node's handler.
-void tell_stuck(tree_node& n, const loop& l);
+/// If this node's actor keeps its loop.
+void tell_stuck(tree_node& n, const child_actor& a);
 
 struct tree_sink {
   tree_node& node;

@@ -42,9 +42,14 @@ std::string stuck_path(const tree_node& n, const std::string& above) {
 
 } // namespace
 
-watch::watch(const run_options& o) : options_(o) {
+watch::watch(const run_options& o, bool guest) : options_(o), guest_(guest) {
   ended_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (ended_fd_ < 0) fail("eventfd");
+}
+
+watch::watch(const run_options& o, in_a_guest) : watch(o, true) {}
+
+watch::watch(const run_options& o) : watch(o, false) {
   if (o.signals == run_options::signals_are::none) return;
   sigset_t set;
   sigemptyset(&set);
@@ -57,11 +62,6 @@ watch::watch(const run_options& o) : options_(o) {
   ignore_by_default(SIGUSR1); // blocked, it still comes to us
   signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signal_fd_ < 0) fail("signalfd");
-}
-
-watch::watch(const run_options& o, in_a_guest) : options_(o), guest_(true) {
-  ended_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (ended_fd_ < 0) fail("eventfd");
 }
 
 watch::~watch() {

@@ -29,6 +29,7 @@ public:
   bool hurried() const noexcept { return signals_ > 1; }
 
 private:
+  watch(const run_options& o, bool guest);
   struct loop_seen {
     std::uint64_t bursts = 0;
     time_point since{};
@@ -40,7 +41,7 @@ private:
   static void print_what_is_left(runtime_system& s);
 
   const run_options options_;
-  const bool guest_ = false;
+  const bool guest_;
   bool overran_ = false; // and it was said
   sigset_t before_{};
   int signal_fd_ = -1, ended_fd_ = -1;
