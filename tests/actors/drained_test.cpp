@@ -25,10 +25,8 @@ auto settled() { return sleep_for(1ns); }
 
 /// Gives nothing on while it holds.
 struct gate : layer {
-  gate** self;
   hold held;
-  explicit gate(gate** s) : self(s) { *self = this; }
-  ~gate() override { *self = nullptr; }
+  explicit gate(gate** self) { *self = this; }
   const char* name() const noexcept override { return "gate"; }
   void attached() override { held = pause_out("closed"); }
 };
