@@ -1,6 +1,6 @@
 #include "actors/connection.hpp"
 
-#include "actors/internal/top_layer.hpp"
+#include "actors/internal/opened_stack.hpp"
 #include "runtime/crossing.hpp"
 
 namespace creche {
@@ -109,6 +109,46 @@ task<close_record> connection::ended() const {
   co_return s->last_record();
 }
 
+// ---- live edits
+
+// One or none at a time waits; a cancelled one has left its order behind.
+task<> connection::edit(internal::edit_kind k, bool above, std::string layer, any_stack add) {
+  auto* s = in_.state_;
+  if (s->over()) throw connection_lost(s->last_record());
+  if (s->closed || s->finished) throw std::logic_error("edited after the end was said");
+  s->layer->whole().order_edit(k, above, std::move(layer), std::move(add));
+  s->hold(); // the handle may die meanwhile
+  const detail::crossing_ptr<internal::top_state> kept(s);
+  s->edit.reset(new internal::edit_wait);
+  co_await s->edit->waiters.park_unless([s] { return s->edit->done || s->over(); }, "live edit");
+  if (s->edit->error) std::rethrow_exception(s->edit->error);
+  if (!s->edit->done) throw connection_lost(s->last_record());
+}
+
+task<> connection::insert_above(std::string layer, any_stack s) {
+  return edit(internal::edit_kind::insert, true, std::move(layer), std::move(s));
+}
+task<> connection::insert_below(std::string layer, any_stack s) {
+  return edit(internal::edit_kind::insert, false, std::move(layer), std::move(s));
+}
+task<> connection::replace(std::string layer, any_stack s) {
+  return edit(internal::edit_kind::replace, false, std::move(layer), std::move(s));
+}
+task<> connection::remove(std::string layer) {
+  return edit(internal::edit_kind::remove, false, std::move(layer), {});
+}
+
+void connection::read_ahead(bool on) noexcept {
+  if (!in_.state_->over()) in_.state_->layer->read_ahead(on);
+}
+
+any_stack connection::value() const {
+  auto& s = *in_.state_;
+  return s.over() ? any_stack() : s.layer->whole().value();
+}
+
+std::size_t incoming::unread() const noexcept { return state_->inbox.size(); }
+
 // ---- awaits
 
 namespace detail {
@@ -118,7 +158,9 @@ parking& drainers_of(internal::top_state* s) noexcept { return s->drainers; }
 } // namespace detail
 
 bool incoming::next_awaiter::over() {
-  return !state_->inbox.empty() || state_->eof || state_->over();
+  if (!state_->inbox.empty() || state_->eof || state_->over()) return true;
+  state_->layer->asked();
+  return false;
 }
 std::optional<slice> incoming::next_awaiter::await_resume() {
   auto& s = *state_;

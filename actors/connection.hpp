@@ -24,6 +24,7 @@ namespace creche {
 
 namespace internal {
 class top_layer;
+enum class edit_kind : std::uint8_t;
 struct top_state;
 } // namespace internal
 
@@ -49,6 +50,8 @@ public:
   /// nobody asks, 64 KiB are kept and the peer is held. One waits at a time, else std::logic_error.
   /// Checkpoint.
   [[nodiscard]] next_op next() noexcept;
+  /// What came, and nobody has asked for.
+  std::size_t unread() const noexcept;
 
 private:
   friend class connection;
@@ -95,6 +98,25 @@ public:
   /// Waits for the end of the stack. Checkpoint.
   [[nodiscard]] task<close_record> ended() const;
 
+  // ---- live edits: the stack is changed while bytes flow (STARTTLS, CONNECT, an upgrade).
+  // What was sent before goes as it is, what is sent after through the new layer. What came, and
+  // the layer above the place has not used, is the new layer's: with read_ahead(false), exactly
+  // what is behind the last frame that was read. Wait until bytes can flow through what is new.
+  // Layers go by the names that the tree shows. Throw std::invalid_argument, with a sentence, if
+  // there is no such layer or that does not fit, connection_lost when the stack ends first,
+  // std::logic_error for a second one at the same time, and after finish() and close(). A cancelled
+  // one may be made all the same. Checkpoints.
+  [[nodiscard]] task<> insert_above(std::string layer, any_stack s);
+  [[nodiscard]] task<> insert_below(std::string layer, any_stack s);
+  [[nodiscard]] task<> replace(std::string layer, any_stack s);
+  [[nodiscard]] task<> remove(std::string layer);
+  /// False: no frame is cut from what came before it is asked for with next(); what the peer sends
+  /// early stays bytes. (True, as in the beginning: up to 128 KiB of frames wait.) Not a
+  /// checkpoint.
+  void read_ahead(bool on) noexcept;
+  /// The stack as it is now; empty when it has ended.
+  any_stack value() const;
+
   /// The stack, as its nursery knows it.
   const child& stack() const noexcept;
 
@@ -102,6 +124,7 @@ private:
   friend class internal::top_layer;
   friend struct internal::top_state;
   explicit connection(internal::top_state* s) noexcept : in_(s) {} // takes over one reference
+  task<> edit(internal::edit_kind k, bool above, std::string layer, any_stack s);
   incoming in_;
 };
 

@@ -29,6 +29,7 @@
 
 namespace creche {
 
+class any_stack;
 namespace internal {
 class user_layer;
 } // namespace internal
@@ -131,6 +132,18 @@ protected:
   /// Shown what is there, in a turn of its own: after a change that makes received() answer
   /// otherwise.
   void look_again() noexcept;
+
+  // ---- live edits: of a stack that was opened from a value. Made when the handler that asks for
+  // it has returned: what it has not used then is the new layer's. What was written before goes as
+  // it is, what is written after through the new one. Throws std::invalid_argument, with a
+  // sentence, if that does not fit, std::logic_error for a second one before the first is made.
+  /// Layers between this one and the one below. They are told established(), and this layer is not
+  /// told again: hold what you write (pause_out) if they have a handshake of their own.
+  void insert_below(any_stack s);
+  /// These in this one's place. Orders that it was not given yet are theirs.
+  void replace_with(any_stack s);
+  /// The two neighbours go on without this layer.
+  void remove();
 
   // ---- time
   /// From now on; no_limit: none. Costs a comparison per turn and a timer per layer, however many

@@ -15,14 +15,15 @@ struct look_note { // to ourselves: show what is there, in a turn of its own
 
 } // namespace
 
+constinit const letter_kind message::letters{
+    "layer", lane::data,
+    [](letter& l, resident& r) {
+      static_cast<layer_actor&>(r).open(message_ptr(static_cast<message*>(&l)));
+    },
+    [](letter& l) noexcept { delete static_cast<message*>(&l); }};
+
 message::message(internal::verb v, slice b) noexcept : verb(v), bytes(std::move(b)) {
-  static constexpr letter_kind k{"layer", lane::data,
-                                 [](letter& l, resident& r) {
-                                   static_cast<layer_actor&>(r).open(
-                                       message_ptr(static_cast<message*>(&l)));
-                                 },
-                                 [](letter& l) noexcept { delete static_cast<message*>(&l); }};
-  kind = &k;
+  kind = &letters;
 }
 
 layer_actor::layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s)
@@ -58,7 +59,9 @@ std::size_t layer_actor::turn(std::size_t budget) {
 
 void layer_actor::open(message_ptr m) {
   switch (m->verb) {
-  case verb::established: return established();
+  case verb::established:
+    if (std::exchange(established_came_, true)) return stack_.established_again(*this);
+    return established();
   case verb::received: in_.push(std::move(m)); return show();
   case verb::eof: eof_came_ = true; return show();
   case verb::resume_out: return resume_out();
@@ -71,6 +74,7 @@ void layer_actor::open(message_ptr m) {
   case verb::abort: return abort(m->how);
   case verb::resume_in: return resume_in();
   case verb::ask_drained: return ask_drained(std::move(m));
+  case verb::edit: return edit_came(std::move(m));
   }
 }
 
@@ -84,8 +88,10 @@ void layer_actor::show() {
     show_bytes();
   showing_ = false;
   if (dead_ || is_held() || in_) return;
-  if (!rest_.empty() && down_ && down_->up.starve(down_->marks, down_->two_loops, need_))
-    put_below(verb::resume_in); // or a long frame would wait for ever below the high mark
+  if (!rest_.empty() && down_) { // or a long frame would wait for ever below the high mark
+    const auto wanted = std::max(need_, rest_.size() + 1);
+    if (down_->up.starve(down_->marks, down_->two_loops, wanted)) put_below(verb::resume_in);
+  }
   if (eof_came_ && !std::exchange(eof_told_, true)) eof();
 }
 
@@ -231,6 +237,8 @@ void layer_actor::write(message_ptr m) {
 
 void layer_actor::resume_out() {
   while (unsent_ && down_->down.room(down_->marks)) {
+    if (auto* e = unsent_.front(); e->verb == verb::edit && stack_.edit_reached(*this, e->ticket))
+      return; // until it is made
     auto m = unsent_.pop();
     if (m->verb == verb::ask_drained) {
       hand_on(std::move(m));
@@ -251,6 +259,17 @@ void layer_actor::resume_out() {
 void layer_actor::ask_drained(message_ptr m) {
   if (unsent_) return unsent_.push(std::move(m));
   hand_on(std::move(m));
+}
+
+void layer_actor::edit_came(message_ptr m) {
+  if (unsent_ || stack_.edit_reached(*this, m->ticket)) return unsent_.push(std::move(m));
+  if (below_) put(*below_, std::move(m));
+}
+
+void layer_actor::put_edit(std::uint32_t ticket) {
+  auto m = std::make_unique<message>(verb::edit);
+  m->ticket = ticket;
+  unsent_.push(std::move(m));
 }
 
 // The uppermost question is about the layer below it, so that is who answers it.

@@ -4,7 +4,7 @@
 // entered from one place, its own turn. The default handlers forward, with flow control.
 //
 //   upward (facts):    attached  established  received -> take  eof  resume_out  drain  drained
-//   downward (orders): write  finish  close  abort  resume_in  ask_drained
+//   downward (orders): write  finish  close  abort  resume_in  ask_drained  edit
 #pragma once
 
 #include "actors/drain_level.hpp"
@@ -20,6 +20,7 @@
 namespace creche::internal {
 
 class layer_actor;
+class live_edit;
 class stack_actor;
 
 enum class verb : std::uint8_t {
@@ -36,6 +37,7 @@ enum class verb : std::uint8_t {
   abort,       // down: end now, and let the peer see that it is no good end; with how
   resume_in,   // down: there is room again
   ask_drained, // down: behind what was written; answered with drained
+  edit,        // down: behind what was written; whom it is for stops there (live_edit.hpp)
 };
 
 /// One pooled letter for all of it; passed on as it is, so forwarding allocates nothing.
@@ -44,10 +46,11 @@ struct message final : letter, detail::pooled {
   ended_by how = ended_by::clean;
   bool owed = false;                      // forwarded: still on the gauge of the link above
   drain_level level = drain_level::stack; // of a question and its answer,
-  std::uint32_t ticket = 0;               // and its number
+  std::uint32_t ticket = 0;               // and its number; that of an edit
   slice bytes;
 
   explicit message(internal::verb v, slice b = {}) noexcept;
+  static const letter_kind letters;
 };
 using message_ptr = std::unique_ptr<message>;
 
@@ -88,8 +91,16 @@ public:
 
   const char* name() const override { return "layer"; }
 
+  // ---- live edits
+  /// Is shown nothing, and given nothing, until its own edit is made.
+  void park() noexcept { parked_ = true; }
+  bool is_parked() const noexcept { return parked_; }
+  /// Behind what was written before; what is written from now on waits until the edit is made.
+  void put_edit(std::uint32_t ticket);
+
 protected:
   friend struct message;
+  friend class live_edit;
   // ---- facts from below
   /// Shows what came and was not used yet. Called again while something is used and something is
   /// left; the rest is shown again with the next bytes, once there are as many as take::need says.
@@ -112,6 +123,20 @@ protected:
   virtual void resume_in();
   /// Kept behind what was written before, whatever waits here.
   virtual void ask_drained(message_ptr m);
+  /// The same; it goes no further than the layer that it is for.
+  virtual void edit_came(message_ptr m);
+
+  // ---- while the stack is changed around us, in its turn
+  /// The layer below will be another one; then it is.
+  virtual void below_changes() noexcept {}
+  virtual void below_changed() noexcept {}
+  /// What was sent up to us and nobody has used, but for what lies in front of us.
+  virtual void give_back(message_queue&) {}
+  /// What came from above and waits here goes to who takes our place, or takes over.
+  virtual void give_orders(message_queue&) noexcept {}
+  virtual void take_orders(message_queue& orders) noexcept { orders.clear(); }
+  /// We have no place in the stack any more, and are about to be stopped.
+  virtual void left() noexcept {}
 
   void on_start() override { attached(); }
   void on_cancel() override { over(how::cancelled); }
@@ -175,9 +200,12 @@ protected:
   bool has_above() const noexcept { return above_ != nullptr; }
   bool has_below() const noexcept { return below_ != nullptr; }
   stack_actor& stack() const noexcept { return stack_; }
+  /// The link below; null for a transport.
+  stack_link* link_below() const noexcept { return down_ ? &*down_ : nullptr; }
 
   /// The receiver's side of the link above: bytes that we need no more.
   void took_above(std::uint32_t n);
+  void took_below(std::uint32_t n);
   /// The same for one whole message of that many bytes.
   void took_above_frame(std::uint32_t n) { took_above(n + (up_ ? up_->per_frame : 0)); }
 
@@ -189,11 +217,10 @@ private:
   void show_frames();
   void show_rest();
   std::uint32_t shown(const slice& b);
-  void took_below(std::uint32_t n);
   void lost_came();
   void put_behind(verb v, ended_by how);
   void hand_on(message_ptr m);
-  bool is_held() const noexcept { return blocked_ || any(); }
+  bool is_held() const noexcept { return blocked_ || parked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }
   slice for_loop_of(resident& to, slice b) const;
@@ -208,7 +235,8 @@ private:
   std::uint32_t unsent_bytes_ = 0;
   std::uint32_t need_ = 0; // take::need of the last time
   std::uint32_t most_needed_ = most_unused;
-  bool frames_above_ = false, lost_came_ = false, stop_waits_ = false;
+  bool frames_above_ = false, lost_came_ = false, stop_waits_ = false, parked_ = false,
+       established_came_ = false;
   bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false,
        rest_is_news_ = false, showing_ = false;
 };

@@ -103,6 +103,7 @@ public:
     if (link_) link_->drop();
   }
   stack_link* operator->() const noexcept { return link_; }
+  stack_link& operator*() const noexcept { return *link_; }
   explicit operator bool() const noexcept { return link_ != nullptr; }
 
 private:

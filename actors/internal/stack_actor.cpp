@@ -14,8 +14,13 @@ stack_actor::stack_actor(caf::actor_config& cfg, child_record* r)
 
 void stack_actor::on_start() {
   build(); // all are made and joined before the first one starts
-  for (std::size_t i = 0; i < layers_.size(); ++i)
-    add(layers_[i]->record(), layers_[i], layer_rules);
+  for (std::size_t i = 0; i < layers_.size(); ++i) start_layer(*layers_[i]);
+}
+
+void stack_actor::start_layer(layer_actor& l) { add(l.record(), &l, layer_rules); }
+
+void stack_actor::edit_from(layer_actor&, edit_kind, any_stack) {
+  throw std::logic_error("only a stack that was opened from a value can be changed");
 }
 
 void stack_actor::on_stop() {

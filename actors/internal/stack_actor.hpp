@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/internal/layer_actor.hpp"
+#include "actors/stack.hpp"
 #include "runtime/internal/nursery_actor.hpp"
 
 #include <array>
@@ -24,6 +25,8 @@ struct connection_counters {
   }
 };
 
+enum class edit_kind : std::uint8_t { insert, replace, remove };
+
 class stack_actor : public nursery_actor {
 public:
   stack_actor(caf::actor_config& cfg, child_record* r);
@@ -37,6 +40,13 @@ public:
   virtual bool lost_was_told() const noexcept { return false; }
   /// The top layer's word: bytes can flow.
   virtual void opened() {}
+  // ---- live edits
+  /// A layer wants what is below it, or itself, changed. Throws what is wrong with that.
+  virtual void edit_from(layer_actor& l, edit_kind k, any_stack add);
+  /// An edit's question came to this layer, behind all that was written before: does it stop here?
+  virtual bool edit_reached(layer_actor&, std::uint32_t) noexcept { return false; }
+  /// A layer that knows it already was told that bytes can flow: those below it are new.
+  virtual void established_again(layer_actor&) noexcept {}
 
   /// A layer above those added before; on `where`, or on our loop.
   template <class L, class... A> L& add_layer(const char* label, loop* where, A&&... a) {
@@ -57,6 +67,9 @@ protected:
   void on_stop() override; // drain, from the bottom: what has come by now is still answered
   void on_throw(std::exception_ptr e) override { body_ended(how::failed, std::move(e)); }
   void on_forget(child_record& r) override;
+  void start_layer(layer_actor& l);
+
+  std::vector<layer_actor*> layers_; // bottom first; null once ended
 
 private:
   template <class F> struct task_note {
@@ -67,8 +80,6 @@ private:
     }
   };
   void run_task(const char* label, const detail::call_ops& ops, void* call);
-
-  std::vector<layer_actor*> layers_; // bottom first; null once ended
 };
 
 template <class F> void stack_actor::start_task(const char* label, F f) {

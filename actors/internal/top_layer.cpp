@@ -1,5 +1,7 @@
 #include "actors/internal/top_layer.hpp"
 
+#include "actors/internal/opened_stack.hpp"
+
 namespace creche::internal {
 
 close_record top_state::last_record() const {
@@ -30,11 +32,13 @@ void top_layer::on_over() noexcept {
   state_.readers.unpark_all();
   state_.writers.unpark_all();
   state_.drainers.unpark_all();
+  if (state_.edit) state_.edit->waiters.unpark_all();
 }
 
 take top_layer::received(const slice& in) {
   if (state_.closed) return {in.size()};
   if (state_.weight >= high) return wait_for_room_above();
+  owe();
   keep(in);
   return {in.size()};
 }
@@ -75,30 +79,60 @@ void top_layer::drained(message_ptr m) {
   state_.drainers.unpark(state_.drainers.statistics().waiting); // each once
 }
 
-// ---- the stack
+opened_stack& top_layer::whole() const noexcept { return static_cast<opened_stack&>(stack()); }
 
-opened_stack::opened_stack(caf::actor_config& cfg, child_record* r, any_stack value)
-    : stack_actor(cfg, r), value_(std::move(value)), state_(*new top_state) {}
+// ---- read ahead, or not
 
-void opened_stack::build() {
-  state_.began = home_.now();
-  for (auto& p : value_.parts()) p->add_to(*this);
-  if (value_.above() == speech::nothing) return;
-  if (!record()->slot) state_.closed = true; // nobody will ask
-  add_layer<top_layer>("top", nullptr, state_, value_.above() == speech::frames);
+void top_layer::owe() noexcept {
+  if (auto* l = link_below(); l && steps_ && !std::exchange(owes_, true)) l->up.add(1);
 }
 
-void opened_stack::note_end(ended_by how, std::error_code why, std::string_view layer) noexcept {
-  if (state_.record) return;
-  state_.record = close_record{how, why, std::string(layer), home_.now() - state_.began};
+void top_layer::asked() {
+  if (std::exchange(owes_, false)) took_below(1);
 }
 
-void opened_stack::opened() {
-  auto* slot = record()->slot;
-  if (!detail::ready_once(slot)) return;
-  if (void* to = detail::ready_storage(slot))
-    new (to) std::optional<connection>(top_state::handle(state_));
-  detail::ready_done(slot);
+void top_layer::step_by_step() noexcept {
+  if (auto* l = link_below()) {
+    usual_ = std::exchange(l->marks, {.high = 1, .low = 0});
+    owe();
+  }
+}
+void top_layer::all_at_once() noexcept {
+  if (auto* l = link_below()) {
+    l->marks = usual_;
+    asked();
+  }
+}
+
+void top_layer::read_ahead(bool on) {
+  if (on != steps_) return;
+  steps_ = !on;
+  if (steps_)
+    step_by_step();
+  else
+    all_at_once();
+}
+
+// ---- live edits
+
+void top_layer::below_changes() noexcept {
+  if (steps_) all_at_once();
+}
+void top_layer::below_changed() noexcept {
+  state_.per_frame = link_below()->per_frame;
+  state_.weight = std::uint32_t(state_.inbox.size()) * state_.per_frame;
+  for (auto& b : state_.inbox) state_.weight += b.size();
+  if (steps_) step_by_step();
+}
+
+// What nobody has asked for is as good as not used.
+void top_layer::give_back(message_queue& to) {
+  for (auto& b : state_.inbox) {
+    link_below()->up.add(b.size() + link_below()->per_frame);
+    to.push(std::make_unique<message>(verb::received, std::move(b)));
+  }
+  state_.inbox.clear();
+  state_.weight = 0;
 }
 
 } // namespace creche::internal

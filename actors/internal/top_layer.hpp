@@ -11,7 +11,15 @@
 
 namespace creche::internal {
 
+class opened_stack;
 class top_layer;
+
+/// A task waits until its edit is made.
+struct edit_wait {
+  parking waiters;
+  bool done = false;
+  std::exception_ptr error;
+};
 
 struct top_state : detail::pooled {
   std::uint32_t refs = 1;     // plain: one loop
@@ -22,6 +30,7 @@ struct top_state : detail::pooled {
   std::uint32_t per_frame = 0;
   bool eof = false, finished = false, closed = false;
   parking readers, writers, drainers;
+  std::unique_ptr<edit_wait> edit;
   std::uint32_t asked[drain_levels] = {}, answered[drain_levels] = {}; // numbers of questions
   time_point began{};
   std::optional<close_record> record; // once somebody said how it ends
@@ -54,6 +63,10 @@ public:
   void finish_now() { finish_below(); }
   void close_now() { close_below(ended_by::clean); }
   void abort_now() { layer_actor::abort(ended_by::local); }
+  /// Somebody waits for what comes next.
+  void asked();
+  void read_ahead(bool on);
+  opened_stack& whole() const noexcept;
 
 private:
   take received(const slice& in) override;
@@ -66,26 +79,19 @@ private:
     if (!stop_waits()) on_cancel();
   }
   void on_over() noexcept override;
+  void below_changes() noexcept override;
+  void below_changed() noexcept override;
+  void give_back(message_queue& to) override;
   void keep(slice b);
+  void step_by_step() noexcept;
+  void all_at_once() noexcept;
+  void owe() noexcept;
 
   top_state& state_;
-};
-
-/// The stack of a value.
-class opened_stack final : public stack_actor {
-public:
-  opened_stack(caf::actor_config& cfg, child_record* r, any_stack value);
-  ~opened_stack() override { state_.drop(); }
-  void note_end(ended_by how, std::error_code why, std::string_view layer) noexcept override;
-  void opened() override;
-  bool tell_lost() noexcept override { return lost_ = true; }
-  bool lost_was_told() const noexcept override { return lost_; }
-
-private:
-  void build() override;
-  any_stack value_; // its parts are looked at as long as we live
-  top_state& state_;
-  bool lost_ = false; // all layers of ours live on one loop
+  // Not read ahead: there is room for what is asked for, and no more.
+  marks usual_;
+  bool steps_ = false; // wanted
+  bool owes_ = false;  // one byte on the gauge, so that there is no room
 };
 
 } // namespace creche::internal

@@ -100,6 +100,24 @@ void user_layer::ask_drained(message_ptr m) {
   layer_actor::ask_drained(std::move(m));
 }
 
+void user_layer::edit_came(message_ptr m) {
+  if (orders_) return orders_.push(std::move(m));
+  layer_actor::edit_came(std::move(m));
+}
+
+void user_layer::give_orders(message_queue& to) noexcept {
+  while (auto m = orders_.pop()) to.push(std::move(m));
+}
+void user_layer::take_orders(message_queue& orders) noexcept {
+  while (auto m = orders.pop()) orders_.push(std::move(m));
+  go_on_later();
+}
+
+void user_layer::left() noexcept {
+  ending_ = true;
+  home_.disarm(*this);
+}
+
 void user_layer::abort(ended_by how) {
   orders_.clear();
   if (ending_) return abort_below(how);
@@ -117,7 +135,7 @@ void user_layer::resume_out() {
 void user_layer::go_on() {
   while (orders_ && !dead_) {
     const bool writes = orders_.front()->verb == verb::write;
-    if (held_out_.any() || (writes && !room_below())) break;
+    if (is_parked() || held_out_.any() || (writes && !room_below())) break;
     auto m = orders_.pop();
     if (writes)
       tell_write(std::move(m->bytes));
@@ -125,14 +143,18 @@ void user_layer::go_on() {
       layer_->finish();
     else if (m->verb == verb::ask_drained)
       layer_actor::ask_drained(std::move(m));
+    else if (m->verb == verb::edit)
+      layer_actor::edit_came(std::move(m));
     else
       layer_->close(m->how);
   }
 }
 
-void user_layer::out_holds::released() noexcept {
-  if (me.dead_ || !me.orders_ || std::exchange(me.going_on_, true)) return;
-  tell<go_on_note, lane::data>(me, [](resident& r) {
+void user_layer::out_holds::released() noexcept { me.go_on_later(); }
+
+void user_layer::go_on_later() {
+  if (dead_ || !orders_ || std::exchange(going_on_, true)) return;
+  tell<go_on_note, lane::data>(*this, [](resident& r) {
     auto& l = static_cast<user_layer&>(r);
     l.going_on_ = false;
     l.go_on();

@@ -25,6 +25,7 @@ public:
   void eof_above();
   void established_above();
   void abort_below(ended_by how) { layer_actor::abort(how); }
+  void edit(edit_kind k, any_stack s) { stack().edit_from(*this, k, std::move(s)); }
   void end(ended_by how, std::error_code why);
   hold pause_out(std::string_view why) noexcept { return hold(held_out_, why); }
   void limit(time_limit t, clock_duration d);
@@ -51,14 +52,19 @@ private:
   void close(ended_by how) override;
   void abort(ended_by how) override;
   void ask_drained(message_ptr m) override;
-  void on_stop() override {
-    if (has_above() || !stop_waits()) on_cancel();
+  void edit_came(message_ptr m) override;
+  void give_orders(message_queue& to) noexcept override;
+  void take_orders(message_queue& orders) noexcept override;
+  void left() noexcept override;
+  void on_stop() override { // one that was inserted is stopped before the top
+    if (!stop_waits()) on_cancel();
   }
   void on_marks() override;
   void on_over() noexcept override;
 
-  bool may_write() { return !held_out_.any() && room_below(); }
+  bool may_write() { return !is_parked() && !held_out_.any() && room_below(); }
   void go_on();
+  void go_on_later();
   void tell_write(slice b);
   void note_stall();
   bool watched(time_limit t) const noexcept { return watches_[std::size_t(t)].limit != no_limit; }

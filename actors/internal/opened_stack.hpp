@@ -1,0 +1,67 @@
+// opened_stack.hpp: the stack of a value, and how it is changed while it lives (live_edit.hpp).
+//
+// A task's edit is a question that goes down behind what was written, and stops at the layers
+// around its place; they write no more until it is made. A layer's own is made at once, at the byte
+// that it has come to.
+#pragma once
+
+#include "actors/internal/top_layer.hpp"
+
+namespace creche::internal {
+
+class opened_stack final : public stack_actor {
+public:
+  opened_stack(caf::actor_config& cfg, child_record* r, any_stack value);
+  ~opened_stack() override { state_.drop(); }
+  void note_end(ended_by how, std::error_code why, std::string_view layer) noexcept override;
+  void opened() override;
+  bool tell_lost() noexcept override { return lost_ = true; }
+  bool lost_was_told() const noexcept override { return lost_; }
+
+  // ---- live edits
+  /// As it is now.
+  const any_stack& value() const noexcept { return value_; }
+  /// For the task, which waits in its top_state. Throws std::invalid_argument with a sentence.
+  void order_edit(edit_kind k, bool above, std::string layer, any_stack add);
+  void edit_from(layer_actor& l, edit_kind k, any_stack add) override;
+  bool edit_reached(layer_actor& l, std::uint32_t ticket) noexcept override;
+  void established_again(layer_actor& l) noexcept override;
+
+private:
+  struct place { // parts from `at` on: none, or one that goes
+    std::size_t at, count;
+  };
+  struct ordered { // by the task
+    edit_kind kind;
+    bool above;
+    std::string layer;
+    any_stack add;
+    place where;
+    std::uint32_t ticket;
+    layer_actor* upper;
+    bool passed_on, reached, made;
+  };
+  struct wish_note;
+  struct due_note;
+
+  void build() override;
+  void on_forget(child_record& r) override;
+  place find(edit_kind k, bool above, std::string_view layer) const;
+  static place find(edit_kind k, std::size_t at);
+  any_stack changed(place p, const any_stack& add) const;
+  void send_order();
+  void order_due();
+  void order_done(std::exception_ptr e);
+  void made_by(layer_actor& l, edit_kind k, const any_stack& add);
+  bool edit(place p, const any_stack& add);
+  std::vector<layer_actor*> make_layers(const any_stack& s);
+
+  any_stack value_; // its parts are looked at as long as their layers live
+  top_state& state_;
+  std::unique_ptr<ordered> order_;
+  std::vector<std::pair<child_record*, detail::part>> leaving_;
+  std::uint32_t tickets_ = 0;
+  bool lost_ = false; // all layers of ours live on one loop
+};
+
+} // namespace creche::internal
