@@ -6,7 +6,9 @@ holds::~holds() {
   while (first_) first_->unlink(); // a dead layer's holds vanish
 }
 
-std::string_view holds::blame() const noexcept { return first_ ? first_->why_ : ""; }
+void holds::publish() noexcept {
+  blame_.store(first_ ? first_->why_ : "", std::memory_order_relaxed);
+}
 
 void hold::link() noexcept {
   next_ = whom_->first_;
@@ -14,12 +16,14 @@ void hold::link() noexcept {
   if (next_) next_->prev_ = this;
   whom_->first_ = this;
   ++whom_->count_;
+  whom_->publish();
 }
 
 void hold::unlink() noexcept {
   (prev_ ? prev_->next_ : whom_->first_) = next_;
   if (next_) next_->prev_ = prev_;
   --whom_->count_;
+  whom_->publish();
   whom_ = nullptr;
   prev_ = next_ = nullptr;
 }

@@ -5,6 +5,7 @@
 // Not thread safe: a hold belongs to the loop of the layer that it holds.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -22,8 +23,8 @@ public:
 
   bool any() const noexcept { return first_ != nullptr; }
   std::uint32_t count() const noexcept { return count_; }
-  /// The label of the latest hold, or "".
-  std::string_view blame() const noexcept;
+  /// The label of the latest hold, or "". Any thread may look, as long as this lives.
+  std::string_view blame() const noexcept { return blame_.load(std::memory_order_relaxed); }
 
 protected:
   friend class hold;
@@ -31,15 +32,17 @@ protected:
   virtual void released() noexcept {}
 
 private:
+  void publish() noexcept;
   hold* first_ = nullptr;
+  std::atomic<const char*> blame_{""};
   std::uint32_t count_ = 0;
 };
 
 class [[nodiscard]] hold {
 public:
   hold() noexcept = default;
-  /// `why` is static text, or outlives the hold.
-  hold(holds& whom, std::string_view why) noexcept : whom_(&whom), why_(why) { link(); }
+  /// `why` is static text: the tree shows it.
+  hold(holds& whom, const char* why) noexcept : whom_(&whom), why_(why) { link(); }
   hold(hold&& o) noexcept { take(o); }
   hold& operator=(hold&& o) noexcept {
     if (this != &o) {
@@ -63,7 +66,7 @@ private:
   holds* whom_ = nullptr;
   hold* prev_ = nullptr;
   hold* next_ = nullptr;
-  std::string_view why_;
+  const char* why_ = "";
 };
 
 } // namespace creche

@@ -50,8 +50,8 @@ void layer::end(ended_by how, std::error_code why) { shell_->end(how, why); }
 void layer::insert_below(any_stack s) { shell_->edit(internal::edit_kind::insert, std::move(s)); }
 void layer::replace_with(any_stack s) { shell_->edit(internal::edit_kind::replace, std::move(s)); }
 void layer::remove() { shell_->edit(internal::edit_kind::remove, {}); }
-hold layer::pause_in(std::string_view why) noexcept { return shell_->pause_in(why); }
-hold layer::pause_out(std::string_view why) noexcept { return shell_->pause_out(why); }
+hold layer::pause_in(const char* why) noexcept { return shell_->pause_in(why); }
+hold layer::pause_out(const char* why) noexcept { return shell_->pause_out(why); }
 void layer::look_again() noexcept { shell_->look_again(); }
 void layer::limit(time_limit t, clock_duration d) { shell_->limit(t, d); }
 

@@ -126,9 +126,9 @@ protected:
 
   // ---- flow. A hold belongs to this layer's loop, and vanishes with the layer.
   /// Shown nothing until it is released. `why` is static text.
-  [[nodiscard]] hold pause_in(std::string_view why) noexcept;
+  [[nodiscard]] hold pause_in(const char* why) noexcept;
   /// Given nothing to write until it is released: whoever writes above waits.
-  [[nodiscard]] hold pause_out(std::string_view why) noexcept;
+  [[nodiscard]] hold pause_out(const char* why) noexcept;
   /// Shown what is there, in a turn of its own: after a change that makes received() answer
   /// otherwise.
   void look_again() noexcept;

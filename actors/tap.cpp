@@ -97,6 +97,7 @@ public:
   }
   std::string_view kind() const noexcept override { return "tap"; }
   void describe(const internal::tree_sink& out) const override {
+    layer_actor::describe(out);
     if (const int e = file_.error())
       out.detail(e == EFBIG ? "recording ended: the file is full"
                             : "recording ended: " + std::generic_category().message(e));

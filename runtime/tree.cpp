@@ -34,6 +34,7 @@ void print(std::string& out, const tree_node& n, unsigned depth) {
     std::snprintf(t, sizeof t, "  again in %.1f s", n.restart_in_s);
     out += t;
   }
+  if (n.bytes) out.append("  ").append(std::to_string(n.bytes)).append(" bytes inside");
   if (!n.failure.empty()) out.append("  last failure: ").append(n.failure);
   if (!n.detail.empty()) out.append("  [").append(n.detail).append("]");
   out += '\n';
@@ -54,6 +55,7 @@ nlohmann::json json_of(const tree_node& n) {
   if (n.phase_ends_in_s >= 0) j["phase_ends_in_s"] = n.phase_ends_in_s;
   if (!n.policy.empty()) j["policy"] = n.policy;
   if (n.stuck) j["stuck_for_s"] = n.stuck_for_s;
+  if (n.bytes) j["bytes"] = n.bytes;
   if (n.hidden) j["hidden"] = n.hidden;
   auto& list = j["children"] = nlohmann::json::array();
   for (auto& c : n.children) list.push_back(json_of(c));

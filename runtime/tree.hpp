@@ -22,6 +22,8 @@ struct tree_node {
   double phase_ends_in_s = -1; ///< while it drains, is cancelled or killed, and that has a limit
   bool stuck = false;          ///< its handler keeps the loop busy
   double stuck_for_s = 0;      ///< for so long
+  /// On their way between the layers of its stacks, the hidden ones included: sent, and not used.
+  std::uint64_t bytes = 0;
   std::uint64_t hidden = 0;    ///< children that are not listed, because there are too many
   std::vector<tree_node> children;
 

@@ -45,6 +45,7 @@ void http1_layer::attached() {
 }
 
 void http1_layer::describe(const tree_sink& out) const {
+  layer_actor::describe(out);
   out.detail(std::to_string(requests_.load(std::memory_order_relaxed)) + " requests");
 }
 

@@ -1,6 +1,7 @@
 #include "actors/internal/layer_actor.hpp"
 
 #include "actors/internal/stack_actor.hpp"
+#include "runtime/internal/tree_sink.hpp"
 
 #include <stdexcept>
 
@@ -53,6 +54,15 @@ std::size_t layer_actor::turn(std::size_t budget) {
     }
   }
   return child_actor::turn(budget);
+}
+
+// The link above is counted by the layer that it leads to.
+std::uint64_t layer_actor::bytes_inside() const noexcept {
+  return down_ ? down_->up.looked_at() + down_->down.looked_at() : 0;
+}
+
+void layer_actor::describe(const tree_sink& out) const {
+  if (const auto why = blame(); !why.empty()) out.detail("held: " + std::string(why));
 }
 
 // ---- letters in
@@ -298,6 +308,7 @@ bool layer_actor::stop_waits() noexcept {
 }
 
 void layer_actor::tell_lost() {
+  lost_came_ = true;
   if (stack_.tell_lost()) put_above(verb::lost);
 }
 

@@ -90,6 +90,8 @@ public:
   void join(layer_actor& upper);
 
   const char* name() const override { return "layer"; }
+  void describe(const tree_sink& out) const override;
+  std::uint64_t bytes_inside() const noexcept override;
 
   // ---- live edits
   /// Is shown nothing, and given nothing, until its own edit is made.
@@ -139,6 +141,9 @@ protected:
   virtual void left() noexcept {}
 
   void on_start() override { attached(); }
+  void on_stop() override { // one that was inserted is stopped before the top
+    if (!stop_waits()) on_cancel();
+  }
   void on_cancel() override { over(how::cancelled); }
   void on_throw(std::exception_ptr e) override { over(how::failed, std::move(e)); }
   virtual void attached() {}
@@ -160,7 +165,7 @@ protected:
   bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
   /// Not shown any bytes until the hold is released. Then bytes are shown that are left, if any
   /// are: what needs no byte to be told must not wait for that.
-  hold pause_in(std::string_view why) noexcept { return hold(*this, why); }
+  hold pause_in(const char* why) noexcept { return hold(*this, why); }
   /// For received(): not shown any bytes until there is room above. (To use nothing means: more is
   /// needed.)
   take wait_for_room_above() noexcept { return blocked_ = true, take{}; }
@@ -185,8 +190,8 @@ protected:
 
   /// A transport, before its end: tells those above, behind all that it has sent them.
   void tell_lost();
-  /// For on_stop() of a top layer: true if the transport's last words are still on their way here;
-  /// then on_cancel() is called behind them.
+  /// For on_stop(): true if the transport's last words are still on their way here; then
+  /// on_cancel() is called behind them.
   bool stop_waits() noexcept;
 
   /// To whom asked.

@@ -37,6 +37,12 @@ public:
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return in_flight() < limit(m) && waiting_.exchange(false);
   }
+  /// From any thread: never more than there was.
+  std::uint64_t looked_at() const noexcept {
+    const auto taken = taken_.load(std::memory_order_acquire);
+    const auto sent = sent_.load(std::memory_order_relaxed);
+    return sent > taken ? sent - taken : 0;
+  }
   // ---- the receiver's side
   /// True: the sender waits, and now it is to be told.
   bool take(std::uint32_t n, const marks& m, bool two_loops) noexcept {

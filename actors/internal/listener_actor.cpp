@@ -51,8 +51,25 @@ std::string endpoint::to_text() const {
   return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
 
+listener::listener(endpoint at, http1::server s)
+    : at_(std::move(at)), server_(new http1::server(std::move(s))) {}
+listener::listener(std::string_view at, const any_stack& upper, handler h)
+    : at_(endpoint::parse(at)), service_(new internal::stack_service(upper, std::move(h))) {}
+listener::listener(std::string_view at, const any_stack& upper) : listener(at, upper, handler()) {}
+listener::listener(listener&&) noexcept = default;
+listener::~listener() = default;
+
+listener&& listener::timeouts(const tcp_timeouts& t) && {
+  if (!service_)
+    throw std::invalid_argument("listener: the timeouts of HTTP are those of its http1::server");
+  service_->timeouts = t;
+  return std::move(*this);
+}
+
 child_spec listener::as_child(std::string_view name) && {
-  auto p = std::make_unique<internal::listener_plan>(std::move(at_), std::move(server_), options_);
+  auto p = std::make_unique<internal::listener_plan>(std::move(at_), options_);
+  p->server = std::move(server_);
+  p->service = std::move(service_);
   p->name = name;
   return child_spec(p.release());
 }
@@ -99,10 +116,14 @@ child_actor* listener_plan::make(child_record& r) {
   return make_resident<listener_actor>(*home, &r, *this);
 }
 
+tcp_limits listener_plan::transport_limits() const noexcept {
+  if (service) return {service->timeouts.write_stall, service->timeouts.linger};
+  auto& t = server->timeouts();
+  return {t.write_stall, t.linger, t.least_bytes(), t.rate_over};
+}
+
 listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p)
-    : nursery_actor(cfg, r, nursery_rules{}), plan_(p),
-      tcp_limits_{p.server->timeouts().write_stall, p.server->timeouts().linger,
-                  p.server->timeouts().least_bytes(), p.server->timeouts().rate_over} {
+    : nursery_actor(cfg, r, nursery_rules{}), plan_(p), tcp_limits_(p.transport_limits()) {
   fire = [](timer& t) {
     auto& me = static_cast<listener_actor&>(t);
     me.paused_ = false;
@@ -120,7 +141,8 @@ void listener_actor::describe(const tree_sink& out) const {
   out.detail(where_);
   out.detail(n(open_) + " open");
   out.detail(n(counters_.accepted) + " accepted");
-  out.detail(n(counters_.requests) + " requests");
+  if (plan_.service) out.detail(plan_.service->whole.to_text());
+  if (plan_.server) out.detail(n(counters_.requests) + " requests");
   if (counters_.refused_requests.load()) out.detail(n(counters_.refused_requests) + " refused");
   for (std::size_t i = 0; i < http1::errc_kinds; ++i)
     if (counters_.refused_for[i].load())
@@ -266,8 +288,12 @@ void listener_actor::serve(int fd) {
   r->numbered = true;
   counters_.accepted.fetch_add(1, std::memory_order_relaxed);
   open_.fetch_add(1, std::memory_order_relaxed);
-  auto* s = make_resident<http_stack>(home_.owner->roomiest(), r, fd, plan_.server, counters_,
-                                      tcp_limits_);
+  auto& where = home_.owner->roomiest();
+  stack_actor* s;
+  if (plan_.service)
+    s = make_resident<served_stack>(where, r, fd, plan_.service, counters_, tcp_limits_);
+  else
+    s = make_resident<http_stack>(where, r, fd, plan_.server, counters_, tcp_limits_);
   add(r, s, connection_rules);
 }
 

@@ -1,8 +1,7 @@
 // listener_actor.hpp: the nursery of connections, with the acceptor for a body.
 #pragma once
 
-#include "actors/internal/tcp_layer.hpp"
-#include "actors/listener.hpp"
+#include "actors/internal/served_stack.hpp"
 
 #include <asio/posix/stream_descriptor.hpp>
 
@@ -10,17 +9,21 @@ namespace creche::internal {
 
 struct listener_plan final : detail::plan {
   endpoint at;
-  std::shared_ptr<const http1::server> server;
+  std::shared_ptr<const http1::server> server;  // one of the two
+  std::shared_ptr<const stack_service> service; //
   listener_options options;
 
-  listener_plan(endpoint e, http1::server s, const listener_options& o)
-      : at(std::move(e)), server(std::make_shared<const http1::server>(std::move(s))), options(o) {
+  listener_plan(endpoint e, const listener_options& o) : at(std::move(e)), options(o) {
     wants_ready = true;
     rules.stop_within = o.drain;
   }
   task<> body(detail::ready_slot*) override;
   child_actor* make(child_record& r) override;
-  void let_go() noexcept override { server.reset(); }
+  void let_go() noexcept override {
+    server.reset();
+    service.reset();
+  }
+  tcp_limits transport_limits() const noexcept;
 };
 
 class listener_actor final : public nursery_actor, timer {

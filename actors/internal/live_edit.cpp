@@ -59,8 +59,11 @@ void live_edit::gather_orders(leftovers& left) {
   if (gone_) {
     if (upper_ && upper_->unsent_ && upper_->unsent_.front()->verb == verb::edit)
       upper_->unsent_.pop();
-    while (auto m = gone_->unsent_.pop())
-      if (m->verb != verb::edit) left.sent.push(std::move(m));
+    while (auto m = gone_->unsent_.pop()) {
+      if (m->verb == verb::edit) continue;
+      if (std::exchange(m->owed, false)) gone_->took_above_frame(m->bytes.size());
+      left.sent.push(std::move(m));
+    }
     gone_->unsent_bytes_ = 0;
     gone_->give_orders(left.orders);
     sift(*gone_, false, left.unopened_orders);

@@ -13,7 +13,7 @@ void opened_stack::build() {
   state_.began = home_.now();
   for (auto& p : value_.parts()) p->add_to(*this);
   if (value_.above() == speech::nothing) return;
-  if (!record()->slot) state_.closed = true; // nobody will ask
+  if (!has_user()) state_.closed = true;
   add_layer<top_layer>("top", nullptr, state_, value_.above() == speech::frames);
 }
 
@@ -22,11 +22,12 @@ void opened_stack::note_end(ended_by how, std::error_code why, std::string_view 
   state_.record = close_record{how, why, std::string(layer), home_.now() - state_.began};
 }
 
+connection opened_stack::handle() { return top_state::handle(state_); }
+
 void opened_stack::opened() {
   auto* slot = record()->slot;
   if (!detail::ready_once(slot)) return;
-  if (void* to = detail::ready_storage(slot))
-    new (to) std::optional<connection>(top_state::handle(state_));
+  if (void* to = detail::ready_storage(slot)) new (to) std::optional<connection>(handle());
   detail::ready_done(slot);
 }
 

@@ -9,7 +9,7 @@
 
 namespace creche::internal {
 
-class opened_stack final : public stack_actor {
+class opened_stack : public stack_actor {
 public:
   opened_stack(caf::actor_config& cfg, child_record* r, any_stack value);
   ~opened_stack() override { state_.drop(); }
@@ -26,6 +26,11 @@ public:
   void edit_from(layer_actor& l, edit_kind k, any_stack add) override;
   bool edit_reached(layer_actor& l, std::uint32_t ticket) noexcept override;
   void established_again(layer_actor& l) noexcept override;
+
+protected:
+  /// Is there a task that talks with the top? Else what comes out of it is dropped.
+  virtual bool has_user() const noexcept { return record()->slot != nullptr; }
+  connection handle();
 
 private:
   struct place { // parts from `at` on: none, or one that goes

@@ -121,7 +121,10 @@ void tcp_layer::connected() {
   arm(want::read);
 }
 
-void tcp_layer::describe(const tree_sink& out) const { out.detail("fd " + std::to_string(fd_)); }
+void tcp_layer::describe(const tree_sink& out) const {
+  layer_actor::describe(out);
+  out.detail("fd " + std::to_string(fd_));
+}
 
 // ---- turns
 

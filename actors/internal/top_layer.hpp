@@ -75,9 +75,6 @@ private:
   void resume_out() override;
   void drain() override;
   void drained(message_ptr m) override;
-  void on_stop() override {
-    if (!stop_waits()) on_cancel();
-  }
   void on_over() noexcept override;
   void below_changes() noexcept override;
   void below_changed() noexcept override;

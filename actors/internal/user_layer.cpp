@@ -1,5 +1,7 @@
 #include "actors/internal/user_layer.hpp"
 
+#include "runtime/internal/tree_sink.hpp"
+
 namespace creche::internal {
 
 namespace {
@@ -25,6 +27,12 @@ void user_layer::on_over() noexcept {
   home_.disarm(*this);
   orders_.clear();
   layer_.reset();
+}
+
+void user_layer::describe(const tree_sink& out) const {
+  layer_actor::describe(out);
+  if (const auto why = held_out_.blame(); !why.empty())
+    out.detail("writes held: " + std::string(why));
 }
 
 // ---- facts

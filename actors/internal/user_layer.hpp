@@ -15,6 +15,7 @@ public:
 
   const char* name() const override { return "layer"; }
   std::string_view kind() const noexcept override { return name_; }
+  void describe(const tree_sink& out) const override;
 
   // ---- for the user's layer
   using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,
@@ -27,7 +28,7 @@ public:
   void abort_below(ended_by how) { layer_actor::abort(how); }
   void edit(edit_kind k, any_stack s) { stack().edit_from(*this, k, std::move(s)); }
   void end(ended_by how, std::error_code why);
-  hold pause_out(std::string_view why) noexcept { return hold(held_out_, why); }
+  hold pause_out(const char* why) noexcept { return hold(held_out_, why); }
   void limit(time_limit t, clock_duration d);
 
 private:
@@ -56,9 +57,6 @@ private:
   void give_orders(message_queue& to) noexcept override;
   void take_orders(message_queue& orders) noexcept override;
   void left() noexcept override;
-  void on_stop() override { // one that was inserted is stopped before the top
-    if (!stop_waits()) on_cancel();
-  }
   void on_marks() override;
   void on_over() noexcept override;
 

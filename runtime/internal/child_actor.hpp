@@ -125,6 +125,7 @@ private:
 /// From the public handle to what it stands for.
 struct child_access {
   static child_record* record(const child& c) noexcept { return c.record_; }
+  static child handle(child_record& r) noexcept { return r.hold(), child(&r); }
 };
 
 class child_actor : public resident {
@@ -166,6 +167,8 @@ public:
   virtual std::string_view kind() const noexcept = 0;
   /// Adds to a node of the tree what is published. Any thread, under the home loop's tree lock.
   virtual void describe(const tree_sink&) const {}
+  /// Bytes that are on their way in it and below it. Any thread, under the tree locks.
+  virtual std::uint64_t bytes_inside() const noexcept { return 0; }
 
 protected:
   /// Home thread, in the first turn.

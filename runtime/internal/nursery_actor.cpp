@@ -603,6 +603,14 @@ void nursery_actor::over(how h) {
   finish(h);
 }
 
+std::uint64_t nursery_actor::bytes_inside() const noexcept {
+  std::uint64_t n = 0;
+  for (auto* r : table_)
+    if (r && r->actor) n += r->actor->bytes_inside();
+  if (body_ && body_->actor) n += body_->actor->bytes_inside();
+  return n;
+}
+
 void nursery_actor::describe(const tree_sink& out) const {
   std::size_t shown = 0;
   for (auto* r : table_) {

@@ -110,6 +110,7 @@ public:
   void introduce(tree_node& n) const; // name, kind, state, policy; not its children
   nursery_actor* next_of_task = nullptr;
   void describe(const tree_sink&) const override;
+  std::uint64_t bytes_inside() const noexcept override;
 
 protected:
   void on_start() override {}

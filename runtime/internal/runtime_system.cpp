@@ -178,6 +178,7 @@ void nursery_actor::introduce(tree_node& n) const {
   n.policy = policy();
   if (const auto t = stop_ends_.load(std::memory_order_relaxed); t != 0)
     n.phase_ends_in_s = seconds_until(time_point(clock_duration(t)), home_);
+  n.bytes = bytes_inside();
 }
 
 void tree_sink::nursery(const nursery_actor& n) const {
@@ -213,6 +214,7 @@ void tree_sink::child(const child_record& r) const {
     if (n->phase() != nursery_state::phase::open) c.state = to_text(n->phase());
     if (c.policy.empty()) c.policy = n->policy();
   }
+  c.bytes = r.actor->bytes_inside();
   r.actor->describe(tree_sink{c, most_children});
 }
 

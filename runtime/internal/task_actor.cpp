@@ -230,6 +230,12 @@ void task_actor::drop_call() noexcept {
   if (object_) ops_->destroy(std::exchange(object_, nullptr));
 }
 
+std::uint64_t task_actor::bytes_inside() const noexcept {
+  std::uint64_t sum = 0;
+  for (auto* n = nurseries; n; n = n->next_of_task) sum += n->bytes_inside();
+  return sum;
+}
+
 void task_actor::describe(const tree_sink& out) const {
   if (auto* w = waits_for()) out.waits_for(w);
   for (auto* n = nurseries; n; n = n->next_of_task) out.nursery(*n);

@@ -20,6 +20,7 @@ public:
   const char* name() const override { return "task"; }
   std::string_view kind() const noexcept override { return "task"; }
   void describe(const tree_sink&) const override;
+  std::uint64_t bytes_inside() const noexcept override;
   std::size_t turn(std::size_t budget) override;
 
   using resident::wake_up;

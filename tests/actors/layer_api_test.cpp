@@ -441,3 +441,47 @@ CRECHE_TEST("P11: the tree shows every layer by its name") {
   for (auto* name : {"peer", "memory", "spy", "lines"})
     CHECK_MESSAGE(tree.find(name) != std::string::npos, tree);
 }
+
+CRECHE_TEST(
+    "X2, L3: the tree says who holds whom, and what is inside, in a layer, a stack, a nursery") {
+  memory_wire w;
+  w.take(0);
+  spy_hooks h;
+  auto c = co_await open(n, w.transport() / probing(h));
+  const auto find = [](const tree_node& t, std::string_view name) {
+    const auto look = [&](const auto& self, const tree_node& x) -> const tree_node* {
+      if (x.name == name) return &x;
+      for (auto& y : x.children)
+        if (auto* found = self(self, y)) return found;
+      return nullptr;
+    };
+    auto* found = look(look, t);
+    REQUIRE(found);
+    return *found;
+  };
+  CHECK(tree().bytes == 0);
+  auto in = h.me->pause_in("the database is slow");
+  auto out = h.me->pause_out("a handshake");
+  w.feed("12345");
+  co_await c.send("123");
+  co_await settled();
+  auto t = tree();
+  CHECK(find(t, "spy").detail == "held: the database is slow, writes held: a handshake");
+  CHECK(find(t, "spy").bytes == 5);
+  CHECK(find(t, "top").bytes == 3); // of the link below it
+  CHECK(find(t, "stack").bytes == 8);
+  CHECK(t.bytes == 8);
+  CHECK(t.to_text().find("spy  spy  running  5 bytes inside") != std::string::npos);
+  CHECK(t.to_json().find("\"bytes\":8") != std::string::npos);
+  CHECK(tree(0).bytes == 8); // who is not listed counts as well
+  in.release();
+  out.release();
+  co_await settled();
+  t = tree();
+  CHECK(find(t, "spy").detail == "");
+  CHECK(find(t, "spy").bytes == 3); // the peer takes none
+  CHECK(t.bytes == 3);
+  w.take(memory_wire::no_end);
+  co_await settled();
+  CHECK(tree().bytes == 0);
+}

@@ -156,6 +156,7 @@ void put(writer& w, const tree_node& n) {
     std::snprintf(in, sizeof in, "again in %.1f s", n.restart_in_s);
     w.span("tag hurt", in);
   }
+  if (n.bytes) w.span("tag", counted(n.bytes, "byte") + " inside");
   if (!n.detail.empty()) w.span("says", n.detail);
   if (!n.failure.empty()) w.span("fails", "last failure: " + n.failure);
   if (!n.children.empty() || n.hidden) {
