@@ -194,6 +194,8 @@ public:
 
 private:
   bool over() override;
+  /// Room for one is not room for all that waited: each looks again in its turn.
+  void unparked() noexcept override { run_.yield(*this); }
   slice bytes_;
 };
 class connection::send_op {

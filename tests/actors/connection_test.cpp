@@ -394,3 +394,23 @@ TEST_CASE("P17: a connection that is refused says to whom") {
   CHECK(r.how() == run_result::kind::completed);
   CHECK(what == "connect to " + port.address + ": Connection refused");
 }
+
+CRECHE_TEST("P14: many who send large frames at once wait for each other's room") {
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / netstring());
+  int sent = 0;
+  for (int i = 0; i < 40; ++i)
+    n.start([&]() -> task<> {
+      co_await c.send(std::string(60'000, 'x'));
+      ++sent;
+    });
+  co_await settled();
+  CHECK(sent < 6);
+  for (int i = 0; i < 1000 && sent < 40; ++i) {
+    w.take(10'000);
+    co_await settled();
+  }
+  CHECK(sent == 40);
+  w.take(memory_wire::no_end);
+}
