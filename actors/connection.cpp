@@ -80,9 +80,19 @@ connection::~connection() {
 
 const child& connection::stack() const noexcept { return in_.state_->stack; }
 
-void connection::finish() noexcept {
+void connection::finish() {
   auto& s = *in_.state_;
-  if (!std::exchange(s.finished, true) && !s.over()) s.layer->finish_now();
+  if (s.finished) return;
+  if (!s.over())
+    if (const auto who = s.layer->whole().cannot_finish(); !who.empty())
+      throw std::logic_error(std::string(who) + " cannot say its end and still read: close()");
+  s.finished = true;
+  if (!s.over()) s.layer->finish_now();
+}
+
+bool connection::can_finish() const noexcept {
+  auto& s = *in_.state_;
+  return s.over() || s.layer->whole().cannot_finish().empty();
 }
 
 void connection::close() noexcept {

@@ -89,8 +89,11 @@ public:
   [[nodiscard]] drained_op drained(drain_level level = drain_level::stack) const noexcept;
 
   /// Flush, then say our end of the stream: what the peer still sends can be read, and nothing be
-  /// sent any more. Idempotent; not a checkpoint.
-  void finish() noexcept;
+  /// sent any more. Idempotent; not a checkpoint. Throws std::logic_error, and nothing has happened,
+  /// if a layer's protocol knows no such thing: then there is close() only.
+  void finish();
+  /// All layers that are there now can say their end and still read.
+  bool can_finish() const noexcept;
   /// Flush, then end. What comes is dropped. Idempotent; not a checkpoint.
   void close() noexcept;
   /// End now, and let the peer see that it is no good end. Not a checkpoint.

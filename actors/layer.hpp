@@ -88,6 +88,9 @@ protected:
   virtual void write(slice b) { write_below(static_cast<slice&&>(b)); }
   /// Flush, then say our end of the stream; what the peer sends still comes.
   virtual void finish() { finish_below(); }
+  /// False: its protocol cannot say its end and still read (TLS before 1.3 cannot). Then the stack
+  /// cannot, finish() is not called, and whoever wants it is told so (connection::can_finish).
+  virtual bool can_finish() const noexcept { return true; }
   /// Flush, then end. What was written before it has been written.
   virtual void close(ended_by how) { close_below(how); }
   /// End now, and let the peer see that it is no good end.

@@ -93,6 +93,9 @@ public:
   void describe(const tree_sink& out) const override;
   std::uint64_t bytes_inside() const noexcept override;
 
+  /// Can it say its end, and still read? On its loop.
+  virtual bool can_finish() const noexcept { return true; }
+
   // ---- live edits
   /// Is shown nothing, and given nothing, until its own edit is made.
   void park() noexcept { parked_ = true; }

@@ -31,6 +31,12 @@ void opened_stack::opened() {
   detail::ready_done(slot);
 }
 
+std::string_view opened_stack::cannot_finish() const noexcept {
+  for (auto* l : layers_)
+    if (l && !l->can_finish()) return l->kind();
+  return {};
+}
+
 void opened_stack::on_forget(child_record& r) {
   if (std::erase_if(leaving_, [&](auto& l) { return l.first == &r; })) return;
   stack_actor::on_forget(r);

@@ -18,6 +18,9 @@ public:
   bool tell_lost() noexcept override { return lost_ = true; }
   bool lost_was_told() const noexcept override { return lost_; }
 
+  /// The name of a layer that cannot say its end and still read; empty: all can.
+  std::string_view cannot_finish() const noexcept;
+
   // ---- live edits
   /// As it is now.
   const any_stack& value() const noexcept { return value_; }

@@ -35,6 +35,8 @@ void user_layer::describe(const tree_sink& out) const {
     out.detail("writes held: " + std::string(why));
 }
 
+bool user_layer::can_finish() const noexcept { return !layer_ || layer_->can_finish(); }
+
 // ---- facts
 
 void user_layer::attached() {

@@ -16,6 +16,7 @@ public:
   const char* name() const override { return "layer"; }
   std::string_view kind() const noexcept override { return name_; }
   void describe(const tree_sink& out) const override;
+  bool can_finish() const noexcept override;
 
   // ---- for the user's layer
   using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,

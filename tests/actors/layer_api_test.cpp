@@ -485,3 +485,31 @@ CRECHE_TEST(
   co_await settled();
   CHECK(tree().bytes == 0);
 }
+
+CRECHE_TEST("L2: half-close is a capability: a layer whose protocol has none says so") {
+  struct old_tls : layer {
+    const char* name() const noexcept override { return "old_tls"; }
+    bool can_finish() const noexcept override { return false; }
+  };
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<old_tls>() / lines(line_end::lf));
+  CHECK_FALSE(c.can_finish());
+  std::string said;
+  try {
+    c.finish();
+  } catch (const std::logic_error& e) {
+    said = e.what();
+  }
+  CHECK(said == "old_tls cannot say its end and still read: close()");
+  co_await c.send("still"); // nothing has happened
+  co_await c.remove("old_tls");
+  CHECK(c.can_finish());
+  c.finish();
+  c.finish();
+  w.feed("late\n");
+  auto late = co_await c.frames().next();
+  REQUIRE(late);
+  CHECK(late->view() == "late");
+  CHECK(w.got() == "still\n");
+  CHECK(w.finished());
+}
