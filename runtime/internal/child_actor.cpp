@@ -229,12 +229,16 @@ void child_actor::keep_mail(letter_list& unreceived) noexcept {
   record_->keep_mail(unreceived);
 }
 
+void child_actor::obey_cancel() {
+  cancel_seen_ = true;
+  on_cancel();
+}
+
 std::size_t child_actor::turn(std::size_t budget) {
   try {
     return run_lanes(budget, [this] {
-      if (!cancel_asked() || cancel_seen_) return;
-      cancel_seen_ = true;
-      on_cancel();
+      if (cancel_asked() && !cancel_seen_) [[unlikely]]
+        obey_cancel();
     });
   } catch (...) {
     home_.recount(fate::failed);

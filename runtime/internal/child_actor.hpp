@@ -205,6 +205,7 @@ protected:
 private:
   friend struct kill_note;
   void obey_kill();
+  [[gnu::noinline]] void obey_cancel();
   struct ended_letter : letter {
     child_actor* self;
   };
