@@ -1,4 +1,5 @@
-// creche_stack_bench.cpp: a stack with layers that only forward, and an echo at the wire's other end.
+// creche_stack_bench.cpp: a stack with layers that only forward, and an echo at the wire's other
+// end.
 //
 //     creche_stack_bench [--layers N] [--requests N] [--frames]
 //
