@@ -2,8 +2,10 @@
 
 namespace creche {
 
-holds::~holds() {
-  while (first_) first_->unlink(); // a dead layer's holds vanish
+holds::~holds() { forget_holds(); }
+
+void holds::forget_holds() noexcept {
+  while (first_) first_->unlink();
 }
 
 void holds::publish() noexcept {

@@ -30,6 +30,8 @@ protected:
   friend class hold;
   /// The last hold went. Marks only.
   virtual void released() noexcept {}
+  /// A dead layer's holds vanish, and nobody is told.
+  void forget_holds() noexcept;
 
 private:
   void publish() noexcept;

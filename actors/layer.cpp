@@ -25,7 +25,7 @@ std::string close_record::to_text() const {
 }
 
 take layer::received(const slice& in) {
-  if (shell_->has_above()) send_up(in);
+  if (shell_->has_above()) shell_->send_up(in);
   return all(in);
 }
 void layer::drain() { shell_->drain_above(); }

@@ -13,16 +13,17 @@ using order = nursery_state::order;
 // With one_for_all and rest_for_one there is one, for all groups have somebody in common, or
 // somebody between them.
 std::uint32_t nursery_state::new_group() {
-  if (strategy_ != strategy::one_for_one && !groups_.empty()) return 0;
-  for (std::uint32_t g = 0; g < groups_.size(); ++g)
-    if (groups_[g].idle()) return g;
-  groups_.emplace_back();
-  return std::uint32_t(groups_.size() - 1);
+  auto& groups = had().groups;
+  if (strategy_ != strategy::one_for_one && !groups.empty()) return 0;
+  for (std::uint32_t g = 0; g < groups.size(); ++g)
+    if (groups[g].idle()) return g;
+  groups.emplace_back();
+  return std::uint32_t(groups.size() - 1);
 }
 
 void nursery_state::merge_groups(std::uint32_t to, std::uint32_t from) noexcept {
-  auto& a = groups_[to];
-  auto& b = groups_[from];
+  auto& a = seldom_->groups[to];
+  auto& b = seldom_->groups[from];
   for (auto c = oldest_; c != none; c = rows_[c].newer)
     if (auto& r = rows_[c]; (r.grouped || r.in_turn) && r.group == from) r.group = to;
   a.ends += b.ends;
@@ -38,7 +39,7 @@ void nursery_state::begin_group(child_id child, row& r, time_point next, time_po
   const auto g = new_group();
   join_group(g, child, r, out);
   if (next > now) {
-    ++groups_[g].timers;
+    ++seldom_->groups[g].timers;
     set_timer(child, r, next, out);
   }
   const bool who_needs_it = strategy_ == strategy::one_for_one;
@@ -56,7 +57,7 @@ void nursery_state::begin_group(child_id child, row& r, time_point next, time_po
       stop_with_group(g, other);
     }
   }
-  groups_[g].next = newest_;
+  seldom_->groups[g].next = newest_;
   go_on_with_group(g, now, out);
 }
 
@@ -66,7 +67,7 @@ void nursery_state::stop_with_group(std::uint32_t g, row& r) noexcept {
   if (r.in_turn && r.group != g) merge_groups(g, r.group); // its end is waited for already
   r.grouped = true;
   r.group = g;
-  ++groups_[g].ends;
+  ++seldom_->groups[g].ends;
 }
 
 // It has ended, and is launched with the others.
@@ -79,14 +80,14 @@ void nursery_state::join_group(std::uint32_t g, child_id child, row& r, commands
   r.grouped = true;
   r.group = g;
   ++waiting_;
-  ++groups_[g].waits;
+  ++seldom_->groups[g].waits;
   say(out, order::wait, child, r.incarnation);
 }
 
 void nursery_state::leave_group(row& r) noexcept {
   if (!r.grouped) return;
   r.grouped = false;
-  auto& g = groups_[r.group];
+  auto& g = seldom_->groups[r.group];
   if (r.phase == child_phase::waiting) {
     --g.waits;
     g.timers -= r.timed;
@@ -97,18 +98,19 @@ void nursery_state::leave_group(row& r) noexcept {
 
 void nursery_state::go_on_with_group(std::uint32_t at, time_point now, commands& out) {
   if (phase_ != phase::open) return;
-  if (groups_[at].ends != 0) {
-    while (groups_[at].turns == 0 && groups_[at].next != none) { // the newest that is left
-      const auto c = groups_[at].next;
+  if (seldom_->groups[at].ends != 0) {
+    while (seldom_->groups[at].turns == 0 &&
+           seldom_->groups[at].next != none) { // the newest that is left
+      const auto c = seldom_->groups[at].next;
       auto& r = rows_[c];
-      groups_[at].next = r.older;
+      seldom_->groups[at].next = r.older;
       if (!r.grouped || r.group != at || is_idle(r.phase)) continue;
       r.in_turn = true;
-      ++groups_[at].turns;
+      ++seldom_->groups[at].turns;
       if (r.phase == child_phase::running) stop_row(c, r, now, out); // or it is on its way already
     }
-  } else if (groups_[at].waits != 0 && groups_[at].timers == 0) {
-    groups_[at].waits = 0;
+  } else if (seldom_->groups[at].waits != 0 && seldom_->groups[at].timers == 0) {
+    seldom_->groups[at].waits = 0;
     for (auto c = oldest_; c != none; c = rows_[c].newer)
       if (rows_[c].group == at) rows_[c].grouped = false;
     launch_who_waits(now, out);
@@ -116,7 +118,7 @@ void nursery_state::go_on_with_group(std::uint32_t at, time_point now, commands&
 }
 
 void nursery_state::go_on_with_groups(time_point now, commands& out) {
-  for (std::uint32_t g = 0; g < groups_.size(); ++g) go_on_with_group(g, now, out);
+  for (std::uint32_t g = 0; g < seen().groups.size(); ++g) go_on_with_group(g, now, out);
 }
 
 // Who does not run will not run again.
@@ -138,7 +140,7 @@ bool nursery_state::is_ready(child_id child) const noexcept {
 }
 
 bool nursery_state::has_its_needs(child_id child) const noexcept {
-  return std::all_of(needs_.begin(), needs_.end(),
+  return std::all_of(seen().needs.begin(), seen().needs.end(),
                      [&](const need& n) { return n.child != child || is_ready(n.of); });
 }
 
@@ -150,11 +152,12 @@ void nursery_state::wait_for_needs(child_id child, row& r, commands& out) {
 
 // Oldest first: whoever becomes ready by that is older than those who need it.
 void nursery_state::launch_who_waits(time_point now, commands& out) {
-  auto n = needs_.begin();
+  const auto& needs = seen().needs;
+  auto n = needs.begin();
   for (auto c = oldest_; c != none; c = rows_[c].newer) {
     auto& r = rows_[c];
     bool all_ready = true;
-    for (; n != needs_.end() && n->child == c; ++n) all_ready &= is_ready(n->of);
+    for (; n != needs.end() && n->child == c; ++n) all_ready &= is_ready(n->of);
     if (all_ready && r.phase == child_phase::waiting && !r.timed && !r.grouped)
       relaunch(c, r, now, out);
   }
@@ -162,7 +165,7 @@ void nursery_state::launch_who_waits(time_point now, commands& out) {
 
 // Those who need it, and those who need them.
 void nursery_state::mark_who_needs(child_id child) noexcept {
-  for (const auto& n : needs_) // who is needed is older
+  for (const auto& n : seen().needs) // who is needed is older
     if (n.of == child || rows_[n.of].marked) rows_[n.child].marked = true;
 }
 
@@ -186,18 +189,19 @@ std::uint32_t nursery_state::stop_who_needs(child_id child, time_point now, comm
     r.leaves = true;
     r.late = false;
   }
-  if (g != no_group) groups_[g].next = newest_;
+  if (g != no_group) seldom_->groups[g].next = newest_;
   return g;
 }
 
 void nursery_state::forget_needs(child_id child, const row& r) {
-  if (r.needed) std::erase_if(needs_, [&](const need& n) { return n.of == child; });
+  auto& needs = seldom_->needs;
+  if (r.needed) std::erase_if(needs, [&](const need& n) { return n.of == child; });
   if (!r.needs) return;
   const auto is_mine = [&](const need& n) { return n.child == child; };
-  const auto last = std::find_if(needs_.rbegin(), needs_.rend(), is_mine).base();
+  const auto last = std::find_if(needs.rbegin(), needs.rend(), is_mine).base();
   auto first = last;
-  while (first != needs_.begin() && is_mine(*std::prev(first))) --first;
-  needs_.erase(first, last);
+  while (first != needs.begin() && is_mine(*std::prev(first))) --first;
+  needs.erase(first, last);
 }
 
 } // namespace creche

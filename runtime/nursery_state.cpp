@@ -10,11 +10,18 @@ namespace creche {
 
 using order = nursery_state::order;
 
+constinit const nursery_state::seldom nursery_state::nothing_seldom;
+
 nursery_state::nursery_state(const nursery_rules& rules, bool has_body, random_function random,
                              void* random_arg)
     : has_body_(has_body), body_live_(has_body), held_open_(!has_body), random_(random),
-      random_arg_(random_arg), window_(rules.budget), strategy_(rules.strategy),
-      auto_shutdown_(rules.auto_shutdown), limits_(rules.limits) {}
+      random_arg_(random_arg), strategy_(rules.strategy), auto_shutdown_(rules.auto_shutdown) {
+  const auto& [drain, cancel, kill] = rules.limits;
+  const auto& usual = nothing_seldom.window.budget();
+  if (rules.budget.restarts != usual.restarts || rules.budget.within != usual.within)
+    had().window = restart_window(rules.budget);
+  if (std::min({drain, cancel, kill}) != no_limit) had().limits = rules.limits;
+}
 
 // ---- events
 
@@ -22,7 +29,7 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
                                                           commands& out,
                                                           std::span<const child_id> needs) {
   if (phase_ == phase::draining || phase_ == phase::finished) {
-    ++counts_.refused;
+    ++had().counts.refused;
     return std::nullopt;
   }
   // while commands wait, one of them may be the last of who had the id
@@ -47,10 +54,10 @@ std::optional<nursery_state::child_id> nursery_state::add(const child_rules& rul
   (newest_ == none ? oldest_ : rows_[newest_].newer) = id;
   newest_ = id;
   ++live_;
-  ++counts_.added;
+  ++added_;
   r.needs = !needs.empty();
   for (const auto n : needs) {
-    needs_.push_back({id, n});
+    had().needs.push_back({id, n});
     rows_[n].needed = true;
   }
   const auto ready = [this](child_id n) { return is_ready(n); };
@@ -82,13 +89,13 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
   if (is_stale(!r || r->incarnation != incarnation || is_idle(r->phase))) return;
   if (r->in_turn) {
     r->in_turn = false;
-    --groups_[r->group].turns;
+    --seldom_->groups[r->group].turns;
   }
   const bool asked = r->grouped || (r->phase != child_phase::running && !r->late);
   clear_timer(child, *r, out);
   if (r->late) h = how::failed;
   r->late = false;
-  if (is_failure(h)) ++counts_.failed;
+  if (is_failure(h)) ++had().counts.failed;
   if (h == how::cancelled && was_cancelled_) saw_cancelled_ = true;
 
   const bool open = phase_ == phase::open;
@@ -163,7 +170,7 @@ void nursery_state::due(child_id child, std::uint32_t incarnation, time_point no
   switch (r->phase) {
   case child_phase::waiting: // only in an open nursery
     if (r->grouped) {
-      --groups_[r->group].timers;
+      --seldom_->groups[r->group].timers;
       return go_on_with_group(r->group, now, out);
     }
     if (!r->needs || has_its_needs(child)) return relaunch(child, *r, now, out);
@@ -175,7 +182,7 @@ void nursery_state::due(child_id child, std::uint32_t incarnation, time_point no
   case child_phase::draining: return cancel_row(child, *r, now, out);
   case child_phase::cancelling: return kill_row(child, *r, now, out);
   case child_phase::killing:
-    ++counts_.abandoned;
+    ++had().counts.abandoned;
     say(out, order::abandon, child, incarnation);
     r->leaves = true;
     r->late = false;
@@ -249,7 +256,7 @@ void nursery_state::body_ended(how h, time_point now, commands& out) {
   body_live_ = false;
   const bool was_open = phase_ == phase::open;
   if (is_failure(h)) {
-    ++counts_.failed;
+    ++had().counts.failed;
     report(none, nullptr, h, was_open ? verdict::escalated : verdict::collected, false, out);
   }
   if (h == how::cancelled && (was_open || was_cancelled_)) was_cancelled_ = saw_cancelled_ = true;
@@ -275,7 +282,7 @@ void nursery_state::set_timer(child_id child, row& r, time_point when, commands&
 void nursery_state::clear_timer(child_id child, row& r, commands& out) {
   if (!r.timed) return;
   r.timed = false;
-  if (r.grouped && r.phase == child_phase::waiting) --groups_[r.group].timers;
+  if (r.grouped && r.phase == child_phase::waiting) --seldom_->groups[r.group].timers;
   say(out, order::forget_timer, child, r.incarnation);
 }
 
@@ -307,7 +314,7 @@ void nursery_state::launch(child_id child, row& r, time_point now, commands& out
 // It waited.
 void nursery_state::relaunch(child_id child, row& r, time_point now, commands& out) {
   --waiting_;
-  if (!r.fresh) ++counts_.restarted;
+  if (!r.fresh) ++had().counts.restarted;
   launch(child, r, now, out);
 }
 
@@ -324,7 +331,7 @@ bool nursery_state::restart(child_id child, row& r, how h, time_point now, comma
     const auto again = domain->failed(now, random);
     if (!again) return false;
     next = *again;
-  } else if (!window_.admit(next, now)) {
+  } else if (!had().window.admit(next, now)) {
     return false;
   }
   if (is_failure(h)) say_restarting(out, child, r, h, next);
@@ -337,7 +344,7 @@ bool nursery_state::restart(child_id child, row& r, how h, time_point now, comma
   } else if (r.needs && !has_its_needs(child)) {
     wait_for_needs(child, r, out);
   } else {
-    ++counts_.restarted;
+    ++had().counts.restarted;
     launch(child, r, now, out);
   }
   return true;
@@ -354,7 +361,7 @@ void nursery_state::say_restarting(commands& out, child_id child, const row& r, 
 void nursery_state::report(child_id child, const row* r, how h, verdict then, bool over_budget,
                            commands& out) {
   if (then == verdict::ignored)
-    ++counts_.ignored;
+    ++had().counts.ignored;
   else
     failed_ = true;
   auto& c = say(out, order::report, child, r ? r->incarnation : 0);
@@ -394,10 +401,10 @@ void nursery_state::kill_row(child_id child, row& r, time_point now, commands& o
   if (was_idle || r.phase == child_phase::killing) return;
   clear_timer(child, r, out);
   r.phase = child_phase::killing;
-  ++counts_.killed;
+  ++had().counts.killed;
   say(out, order::kill, child, r.incarnation);
-  if (r.rules->owns_all && limits_.kill != no_limit)
-    set_timer(child, r, later(now, limits_.kill), out);
+  if (r.rules->owns_all && limits().kill != no_limit)
+    set_timer(child, r, later(now, limits().kill), out);
 }
 
 void nursery_state::forget(child_id child, row& r, commands& out) {
@@ -408,8 +415,9 @@ void nursery_state::forget(child_id child, row& r, commands& out) {
   else
     significant_ -= r.rules->significant;
   if (r.needs || r.needed) forget_needs(child, r);
-  for (auto& g : groups_)
-    if (g.next == child) g.next = r.older;
+  if (seldom_)
+    for (auto& g : seldom_->groups)
+      if (g.next == child) g.next = r.older;
   (r.older == none ? oldest_ : rows_[r.older].newer) = r.newer;
   (r.newer == none ? newest_ : rows_[r.newer].older) = r.older;
   r.phase = child_phase::gone;
@@ -439,7 +447,7 @@ void nursery_state::cancel_body(commands& out) {
 void nursery_state::cancel_all(time_point now, commands& out) {
   if (phase_ >= phase::cancelling) return; // everybody was told
   phase_ = phase::cancelling;
-  set_timer(limits_.cancel, now, out);
+  set_timer(limits().cancel, now, out);
   cancel_body(out);
   for (auto c = newest_; c != none;) {
     auto& r = rows_[c];
@@ -463,7 +471,7 @@ void nursery_state::kill_all(time_point now, commands& out) {
 
 void nursery_state::begin_stop(time_point now, commands& out) {
   phase_ = phase::draining;
-  set_timer(limits_.drain, now, out);
+  set_timer(limits().drain, now, out);
   forget_idle(now, out);
   cancel_body(out);
   stop_newest(now, out);
@@ -497,7 +505,7 @@ const nursery_state::row* nursery_state::find(child_id child) const noexcept {
 }
 
 bool nursery_state::is_stale(bool stale) noexcept {
-  if (stale) ++counts_.stale;
+  if (stale) ++had().counts.stale;
   return stale;
 }
 
@@ -540,7 +548,7 @@ bool nursery_state::is_late(child_id child) const noexcept {
 nursery_state::child_id nursery_state::waits_for(child_id child) const noexcept {
   const auto* r = find(child);
   if (!r || r->phase != child_phase::waiting || r->timed) return none;
-  for (const auto& n : needs_)
+  for (const auto& n : seen().needs)
     if (n.child == child && !is_ready(n.of)) return n.of;
   return none;
 }

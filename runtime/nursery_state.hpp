@@ -97,6 +97,7 @@
 #include "runtime/restart.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -261,6 +262,9 @@ public:
   /// A nursery without a body ends as if its body had completed.
   void close_when_empty(time_point now, commands& out);
 
+  /// Room for so many children without slack.
+  void expect(std::size_t children) { rows_.reserve(children); }
+
   // ---- queries
 
   phase current_phase() const noexcept { return phase_; }
@@ -292,11 +296,15 @@ public:
     std::uint64_t added = 0, refused = 0, restarted = 0, failed = 0, ignored = 0, stale = 0;
     std::uint64_t killed = 0, abandoned = 0; // by the nursery
   };
-  const counters& counts() const noexcept { return counts_; }
-  const creche::budget& budget() const noexcept { return window_.budget(); }
+  counters counts() const noexcept {
+    auto c = seen().counts;
+    c.added = added_;
+    return c;
+  }
+  const creche::budget& budget() const noexcept { return seen().window.budget(); }
   creche::strategy strategy() const noexcept { return strategy_; }
   creche::auto_shutdown auto_shutdown() const noexcept { return auto_shutdown_; }
-  const stop_limits& limits() const noexcept { return limits_; }
+  const stop_limits& limits() const noexcept { return seen().limits; }
   /// The orderly stop took longer than `limits.drain`.
   bool overran() const noexcept { return overran_; }
 
@@ -335,6 +343,29 @@ private:
     child_id next = none;     // nobody newer is left to be told
     bool idle() const noexcept { return ends == 0 && waits == 0 && turns == 0; }
   };
+
+  // What most nurseries never have; every connection is one.
+  struct seldom {
+    restart_window window{creche::budget{}};
+    stop_limits limits{};
+    counters counts;         // all but `added`
+    std::vector<need> needs; // in start order
+    std::vector<group> groups;
+  };
+  struct owned_seldom : std::unique_ptr<seldom> { // a table is a value, copied as one
+    owned_seldom() = default;
+    owned_seldom(const owned_seldom& o) : unique_ptr(o ? new seldom(*o) : nullptr) {}
+    owned_seldom& operator=(const owned_seldom& o) {
+      if (this != &o) reset(o ? new seldom(*o) : nullptr);
+      return *this;
+    }
+  };
+  static const seldom nothing_seldom;
+  const seldom& seen() const noexcept { return seldom_ ? *seldom_ : nothing_seldom; }
+  seldom& had() {
+    if (!seldom_) seldom_.reset(new seldom);
+    return *seldom_;
+  }
 
   row* find(child_id child) noexcept;
   const row* find(child_id child) const noexcept;
@@ -382,10 +413,8 @@ private:
   void finish_if_done(time_point now, commands& out);
 
   std::vector<row> rows_;
-  std::vector<need> needs_; // in start order
   child_id free_ = none, oldest_ = none, newest_ = none;
   std::uint32_t live_ = 0, waiting_ = 0, done_ = 0, significant_ = 0;
-  std::vector<group> groups_;
   phase phase_ = phase::open;
   bool timed_ = false; // the nursery's timer is set
   bool overran_ = false;
@@ -397,11 +426,10 @@ private:
   bool failed_ = false;
   random_function random_;
   void* random_arg_;
-  restart_window window_;
   creche::strategy strategy_;
   creche::auto_shutdown auto_shutdown_;
-  stop_limits limits_;
-  counters counts_;
+  std::uint64_t added_ = 0;
+  owned_seldom seldom_;
 };
 
 std::string_view to_text(strategy s) noexcept;

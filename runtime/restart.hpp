@@ -78,7 +78,7 @@ std::string_view complaint(const budget& b) noexcept;
 /// sorted. It never holds more than what was admitted after `now - within`.
 class restart_window {
 public:
-  explicit restart_window(const budget& b) noexcept : budget_(b) {}
+  constexpr explicit restart_window(const budget& b) noexcept : budget_(b) {}
 
   /// Admits and remembers a launch at `launch_time` unless some span of `within` (both ends
   /// included, as in OTP) would then hold more than `restarts` launches.

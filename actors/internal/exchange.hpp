@@ -32,6 +32,13 @@ struct exchange : detail::pooled {
   std::error_code lost;
   bool asked = false, body_over = false;
 
+  // ---- the layer's side: what it needs only while there is a request
+  creche::hold busy;
+  slice whole;                 // what is left of a response that was given whole
+  std::uint64_t unwritten = 0; // of a streamed body with a length
+  std::uint64_t discarded = 0; // of the request's body, after the response
+  std::error_code body_why;    // how the request's body ended
+
   // ---- both
   gauge in, out;
   internal::marks marks;

@@ -33,10 +33,17 @@ http1_layer::~http1_layer() { on_over(); } // it may never have started
 
 void http1_layer::on_over() noexcept {
   home_.disarm(*this);
+  forget_holds();
+  end_exchange();
+  delete std::exchange(stream_, nullptr);
+}
+
+// What is ours of it is freed here, not where the last reference dies.
+void http1_layer::end_exchange() noexcept {
+  if (!now_) return;
+  now_->whole = {};
   now_ = exchange_ref();
   task_ = nullptr;
-  whole_ = {};
-  delete std::exchange(stream_, nullptr);
 }
 
 void http1_layer::attached() {
@@ -97,7 +104,7 @@ void http1_layer::timed_out() { // outside every turn
   auto& t = config_->timeouts();
   // the handler takes its time, or the transport watches over a peer that does not read
   if (phase_ == phase::handling ||
-      (phase_ == phase::body && (busy_ || waits_to_write() || owes_continue()))) {
+      (phase_ == phase::body && (now_->busy || waits_to_write() || owes_continue()))) {
     rate_from(now);
     const auto again = phase_ == phase::body ? std::min(t.body, t.rate_over) : limit();
     return home_.arm(*this, later(now, std::max<clock_duration>(again, 1s)));
@@ -146,12 +153,12 @@ take http1_layer::received(const slice& in) {
 // One event of the core; false: no more of them for now.
 bool http1_layer::one_step(const slice& in, std::size_t& used) {
   if (now_ && !in_body_) {
-    if (!busy_) busy_ = pause_in("http1: the request in hand");
+    if (!now_->busy) now_->busy = pause_in("http1: the request in hand");
     return false;
   }
   // the end is told even so: perhaps no byte comes behind the last one, to ask again with
   if (in_body_ && !core_.at_end() && !may_feed()) {
-    if (!busy_) busy_ = pause_in("http1: the handler does not read the body");
+    if (!now_->busy) now_->busy = pause_in("http1: the handler does not read the body");
     return false;
   }
   const auto at = used;
@@ -179,8 +186,8 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
 void http1_layer::body_piece(slice piece) {
   progress(piece.size());
   if (discard_) {
-    discarded_ += piece.size();
-    if (written_ && discarded_ > most_discarded) shut(ended_by::clean);
+    now_->discarded += piece.size();
+    if (written_ && now_->discarded > most_discarded) shut(ended_by::clean);
     return;
   }
   piece.keep_cheaply();
@@ -200,7 +207,6 @@ void http1_layer::start_request(slice head) {
   now_ = exchange_ref(x);
   in_body_ = true; // an end comes for every head
   reading_ = discard_ = responded_ = told_ = written_ = false;
-  discarded_ = 0;
   keep_ = core_.keep_alive() && !draining_;
   requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
@@ -218,7 +224,7 @@ void http1_layer::start_request(slice head) {
 void http1_layer::body_ended(std::error_code why) {
   if (!in_body_) return;
   in_body_ = false;
-  body_why_ = why;
+  now_->body_why = why;
   if (reading_) tell_task(end_note{exchange_ref::share(now_.x), why});
   if (phase_ == phase::body) enter(phase::handling);
 }
@@ -227,17 +233,17 @@ void http1_layer::want_body(exchange& x, caf::strong_actor_ptr task) {
   if (!now_ || now_.x != &x) return;
   task_ = std::move(task);
   reading_ = true;
-  if (!in_body_) return tell_task(end_note{exchange_ref::share(now_.x), body_why_});
+  if (!in_body_) return tell_task(end_note{exchange_ref::share(now_.x), x.body_why});
   if (x.head.expects_continue() && all_shown() && !responded_)
     write_below(slice::of_static(http1::continue_line));
   peers_turn();
-  busy_.release();
+  now_->busy.release();
 }
 
 void http1_layer::body_taken(std::uint32_t id) {
-  if (!now_ || now_->id != id || !in_body_ || !busy_) return;
+  if (!now_ || now_->id != id || !in_body_ || !now_->busy) return;
   peers_turn();
-  busy_.release();
+  now_->busy.release();
 }
 
 void http1_layer::eof() {

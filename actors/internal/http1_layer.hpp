@@ -59,6 +59,7 @@ private:
   bool waits_to_write() const noexcept;
   void go_on();
   void next_request();
+  void end_exchange() noexcept;
   void shut(ended_by how);
   void enter(phase p) noexcept;
   clock_duration limit() const noexcept;
@@ -79,18 +80,13 @@ private:
   std::shared_ptr<const http1::server> config_;
   connection_counters& counters_;
   http1::server_core core_;
-  exchange_ref now_;           // the request in hand
-  caf::strong_actor_ptr task_; // its task, once that asked for the body or streams
-  hold busy_;
+  exchange_ref now_;                    // the request in hand
+  caf::strong_actor_ptr task_;          // its task, once that asked for the body or streams
   std::deque<slice>* stream_ = nullptr; // pieces of a streamed body that wait for room below
-  slice whole_;                         // what is left of one that was given whole
   time_point since_{};                  // the phase began, or made progress
   time_point rate_since_{};             // bytes of a body are counted,
   std::uint64_t rate_bytes_ = 0;        // so many by now
-  std::uint64_t unwritten_ = 0;         // of a streamed body with a length
-  std::uint64_t discarded_ = 0;         // of a request's body, after the response
   std::uint32_t id_ = 0;
-  std::error_code body_why_; // how the request's body ended
   http1::body_framing framing_ = http1::body_framing::none;
   phase phase_ = phase::idle;
   // of the request in hand

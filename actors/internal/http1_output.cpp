@@ -67,21 +67,21 @@ void http1_layer::respond(exchange& x, http1::response r, caf::strong_actor_ptr 
     send_response_head(r, r.length_, {});
     if (framing_ == http1::body_framing::none) return response_told();
     task_ = std::move(task);
-    unwritten_ = r.length_.value_or(0);
+    now_->unwritten = r.length_.value_or(0);
     if (!stream_) stream_ = new std::deque<slice>;
     return;
   }
   const bool small = r.body_.size() <= small_body;
   send_response_head(r, r.body_.size(), small ? std::string_view(r.body_) : "");
-  if (!small && framing_ == http1::body_framing::fixed) whole_ = slice::copy_of(r.body_);
+  if (!small && framing_ == http1::body_framing::fixed) now_->whole = slice::copy_of(r.body_);
   response_told();
 }
 
 void http1_layer::stream_piece(std::uint32_t id, slice b) {
   if (!now_ || now_->id != id || !responded_ || told_ || phase_ == phase::closing) return;
   if (framing_ == http1::body_framing::fixed) {
-    if (b.size() > unwritten_) return stream_end(id, true); // more than was announced
-    unwritten_ -= b.size();
+    if (b.size() > now_->unwritten) return stream_end(id, true); // more than was announced
+    now_->unwritten -= b.size();
   }
   stream_->push_back(std::move(b));
   push_out();
@@ -89,9 +89,9 @@ void http1_layer::stream_piece(std::uint32_t id, slice b) {
 
 void http1_layer::stream_end(std::uint32_t id, bool failed) {
   if (!now_ || now_->id != id || !responded_ || told_ || phase_ == phase::closing) return;
-  if (failed || (framing_ == http1::body_framing::fixed && unwritten_)) {
+  if (failed || (framing_ == http1::body_framing::fixed && now_->unwritten)) {
     // cut: the peer must not take it for the whole
-    if (body_why_) return shut(ended_by::truncated); // it broke off first
+    if (now_->body_why) return shut(ended_by::truncated); // it broke off first
     counters_.failed_requests.fetch_add(1, std::memory_order_relaxed);
     return shut(ended_by::local);
   }
@@ -105,7 +105,7 @@ void http1_layer::response_told() {
   if (in_body_ && !discard_) {
     discard_ = true;
     peers_turn();
-    busy_.release();
+    now_->busy.release();
   }
   push_out();
 }
@@ -116,16 +116,17 @@ void http1_layer::resume_out() {
 }
 
 bool http1_layer::waits_to_write() const noexcept {
-  return !whole_.empty() || (stream_ && !stream_->empty());
+  return (now_ && !now_->whole.empty()) || (stream_ && !stream_->empty());
 }
 
 // Sends what there is while there is room below; the rest waits for resume_out().
 void http1_layer::push_out() {
   if (!responded_ || phase_ == phase::closing) return;
-  while (!whole_.empty() && room_below()) {
-    const auto n = std::min(whole_.size(), piece_size);
-    write_below(whole_.part(0, n));
-    whole_.skip(n);
+  auto& whole = now_->whole;
+  while (!whole.empty() && room_below()) {
+    const auto n = std::min(whole.size(), piece_size);
+    write_below(whole.part(0, n));
+    whole.skip(n);
   }
   while (stream_ && !stream_->empty() && room_below()) {
     auto& b = stream_->front();
@@ -164,14 +165,14 @@ void http1_layer::go_on() {
 }
 
 void http1_layer::next_request() {
-  const bool broke_off = bool(std::exchange(body_why_, {}));
-  now_ = exchange_ref();
-  task_ = nullptr;
-  whole_ = {};
+  const bool broke_off = bool(now_->body_why);
+  auto busy = std::move(now_->busy);
+  end_exchange();
+  delete std::exchange(stream_, nullptr);
   responded_ = written_ = false;
   if (!keep_ || eof_) return shut(broke_off ? ended_by::truncated : ended_by::clean);
   enter(phase::idle);
-  busy_.release();
+  busy.release();
 }
 
 // The connection ends: after what was written, or at once if a response was cut.

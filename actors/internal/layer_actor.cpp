@@ -16,14 +16,42 @@ struct look_note { // to ourselves: show what is there, in a turn of its own
 
 } // namespace
 
+void layer_actor::open(message_ptr m) {
+  switch (m->verb) {
+  case verb::established:
+    if (std::exchange(established_came_, true)) return stack_.established_again(*this);
+    return established();
+  case verb::received: return came(std::move(m));
+  case verb::eof: eof_came_ = true; return show();
+  case verb::resume_out: return resume_out();
+  case verb::drain: return drain();
+  case verb::drained: return drained(std::move(m));
+  case verb::lost: return lost_came();
+  case verb::write: return write(std::move(m));
+  case verb::finish: return finish_writing();
+  case verb::close: return close(m->how);
+  case verb::abort: return abort(m->how);
+  case verb::resume_in: return resume_in();
+  case verb::ask_drained: return ask_drained(std::move(m));
+  case verb::edit: return edit_came(std::move(m));
+  }
+}
+
 constinit const letter_kind message::letters{
     "layer", lane::data,
     [](letter& l, resident& r) {
-      static_cast<layer_actor&>(r).open(message_ptr(static_cast<message*>(&l)));
+      message_ptr m(static_cast<message*>(&l));
+      auto& to = static_cast<layer_actor&>(r);
+      if (m->verb == verb::received)
+        to.came(std::move(m));
+      else if (m->verb == verb::write)
+        to.write(std::move(m));
+      else
+        to.open(std::move(m));
     },
     [](letter& l) noexcept { delete static_cast<message*>(&l); }};
 
-message::message(internal::verb v, slice b) noexcept : verb(v), bytes(std::move(b)) {
+message::message(internal::verb v, slice&& b) noexcept : verb(v), bytes(std::move(b)) {
   kind = &letters;
 }
 
@@ -46,14 +74,18 @@ void layer_actor::join(layer_actor& upper) {
 }
 
 std::size_t layer_actor::turn(std::size_t budget) {
-  if (!dead_ && !cancel_asked()) {
-    try {
-      on_marks();
-    } catch (...) {
-      on_throw(std::current_exception());
-    }
-  }
+  if (marked_) look_at_marks();
   return child_actor::turn(budget);
+}
+
+void layer_actor::look_at_marks() {
+  if (dead_ || cancel_asked()) return;
+  marked_ = false;
+  try {
+    on_marks();
+  } catch (...) {
+    on_throw(std::current_exception());
+  }
 }
 
 // The link above is counted by the layer that it leads to.
@@ -67,25 +99,48 @@ void layer_actor::describe(const tree_sink& out) const {
 
 // ---- letters in
 
-void layer_actor::open(message_ptr m) {
-  switch (m->verb) {
-  case verb::established:
-    if (std::exchange(established_came_, true)) return stack_.established_again(*this);
-    return established();
-  case verb::received: in_.push(std::move(m)); return show();
-  case verb::eof: eof_came_ = true; return show();
-  case verb::resume_out: return resume_out();
-  case verb::drain: return drain();
-  case verb::drained: return drained(std::move(m));
-  case verb::lost: return lost_came();
-  case verb::write: return write(std::move(m));
-  case verb::finish: return finish_writing();
-  case verb::close: return close(m->how);
-  case verb::abort: return abort(m->how);
-  case verb::resume_in: return resume_in();
-  case verb::ask_drained: return ask_drained(std::move(m));
-  case verb::edit: return edit_came(std::move(m));
+// Where nothing waits, what is used at once waits in no queue.
+inline void layer_actor::came(message_ptr m) {
+  if (!all_shown() || showing_ || is_held()) {
+    in_.push(std::move(m));
+  } else {
+    showing_ = true;
+    const bool used = use(*m);
+    showing_ = false;
+    if (used) return;
+    keep(std::move(m));
   }
+  show();
+}
+
+inline std::uint32_t layer_actor::shown(const slice& b) {
+  const auto t = received(b);
+  if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
+  need_ = t.need;
+  if (need_ > most_needed_) throw std::length_error("a layer needs more bytes than it may keep");
+  return t.used;
+}
+
+// One at a time and whole if they are frames: it is used, or waited with, or the layer has failed.
+// False: some of it is left.
+inline bool layer_actor::use(message& m) {
+  auto& b = m.bytes;
+  const auto per_frame = down_ ? down_->per_frame : 0;
+  if (per_frame) {
+    const auto n = b.size(), used = shown(b);
+    if (dead_) return true;
+    if (used == n && !(n == 0 && blocked_)) return took_below(n + per_frame), true;
+    if (used == 0 && is_held()) return false;
+    throw std::logic_error("a layer used only a part of a frame");
+  }
+  while (!b.empty() && !dead_ && !is_held()) {
+    const auto n = shown(b);
+    if (!n) break;
+    b.skip(n);
+    took_below(n);
+    if (b.size() < need_) break;
+  }
+  return b.empty() || dead_;
 }
 
 // Shows bytes until the layer uses none of them, is held, or none are left. Bytes that lie here are
@@ -119,41 +174,25 @@ void layer_actor::show_bytes() {
     }
     auto m = in_.pop();
     if (!m) break;
-    auto& b = m->bytes;
-    while (!b.empty() && !dead_ && !is_held()) {
-      const auto n = shown(b);
-      if (!n) break;
-      b.skip(n);
-      took_below(n);
-      if (b.size() < need_) break;
-    }
-    if (b.empty() || dead_) continue;
-    if (is_held()) { // it wants none for now; they may stay for long
-      b.keep_cheaply();
-      in_.push_front(std::move(m));
-    } else {
-      rest_.append(b.view());
-      rest_is_news_ = false;
-    }
+    if (!use(*m)) keep(std::move(m));
   }
 }
 
-// One at a time, whole; what is not used is waited with, or the layer has failed.
 void layer_actor::show_frames() {
   while (!dead_ && !is_held()) {
     auto m = in_.pop();
     if (!m) break;
-    const auto n = m->bytes.size();
-    const auto used = shown(m->bytes);
-    if (dead_) break;
-    if (used == n && !(n == 0 && blocked_)) {
-      took_below(n + down_->per_frame);
-    } else if (used == 0 && is_held()) {
-      m->bytes.keep_cheaply();
-      in_.push_front(std::move(m));
-    } else {
-      throw std::logic_error("a layer used only a part of a frame");
-    }
+    if (!use(*m)) keep(std::move(m));
+  }
+}
+
+void layer_actor::keep(message_ptr m) {
+  if (is_held()) { // it wants none for now; they may stay for long
+    m->bytes.keep_cheaply();
+    in_.push_front(std::move(m));
+  } else {
+    rest_.append(m->bytes.view());
+    rest_is_news_ = false;
   }
 }
 
@@ -171,14 +210,6 @@ void layer_actor::show_rest() {
     if (rest_.size() < need_) break;
   }
   if (is_held()) rest_is_news_ = true; // it is to be shown again
-}
-
-std::uint32_t layer_actor::shown(const slice& b) {
-  const auto t = received(b);
-  if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
-  need_ = t.need;
-  if (need_ > most_needed_) throw std::length_error("a layer needs more bytes than it may keep");
-  return t.used;
 }
 
 void layer_actor::look_again() noexcept {
@@ -240,7 +271,7 @@ void layer_actor::write(message_ptr m) {
   }
   const auto n = m->bytes.size();
   down_->down.add(n + down_->per_frame);
-  m->bytes = for_loop_of(*below_, std::move(m->bytes));
+  own_for_loop_of(*below_, m->bytes);
   put(*below_, std::move(m));
   took_above(n + up_->per_frame);
 }
@@ -260,7 +291,7 @@ void layer_actor::resume_out() {
       down_->down.add(n + down_->per_frame);
       if (!owed) unsent_bytes_ -= n + down_->per_frame;
     }
-    m->bytes = for_loop_of(*below_, std::move(m->bytes));
+    own_for_loop_of(*below_, m->bytes);
     put(*below_, std::move(m));
     if (owed) took_above(n + up_->per_frame);
   }
@@ -314,17 +345,20 @@ void layer_actor::tell_lost() {
 
 // ---- what a layer does
 
-slice layer_actor::for_loop_of(resident& to, slice b) const {
-  return &to.home() == &home_ ? std::move(b) : b.private_copy();
-}
-
-void layer_actor::send_up(slice b) {
+void layer_actor::send_up(slice&& b) {
   if (!above_) return;
   up_->up.add(b.size() + up_->per_frame);
-  put(*above_, std::make_unique<message>(verb::received, for_loop_of(*above_, std::move(b))));
+  own_for_loop_of(*above_, b);
+  put(*above_, std::make_unique<message>(verb::received, std::move(b)));
 }
 
-void layer_actor::write_below(slice b) { write_below(&b, 1); }
+void layer_actor::write_below(slice&& b) {
+  if (!has_below()) return;
+  if (!room_below()) return write_below(&b, 1);
+  down_->down.add(b.size() + down_->per_frame);
+  own_for_loop_of(*below_, b);
+  put(*below_, std::make_unique<message>(verb::write, std::move(b)));
+}
 
 void layer_actor::write_below(slice* parts, std::size_t n) {
   if (!below_) return;
@@ -340,7 +374,7 @@ void layer_actor::write_below(slice* parts, std::size_t n) {
       continue;
     }
     down_->down.add(size);
-    m->bytes = for_loop_of(*below_, std::move(m->bytes));
+    own_for_loop_of(*below_, m->bytes);
     put(*below_, std::move(m));
   }
 }

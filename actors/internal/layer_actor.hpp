@@ -49,7 +49,7 @@ struct message final : letter, detail::pooled {
   std::uint32_t ticket = 0;               // and its number; that of an edit
   slice bytes;
 
-  explicit message(internal::verb v, slice b = {}) noexcept;
+  explicit message(internal::verb v, slice&& b = {}) noexcept;
   static const letter_kind letters;
 };
 using message_ptr = std::unique_ptr<message>;
@@ -150,18 +150,23 @@ protected:
   void on_cancel() override { over(how::cancelled); }
   void on_throw(std::exception_ptr e) override { over(how::failed, std::move(e)); }
   virtual void attached() {}
-  /// First in every turn: what timers and completion handlers have marked since the last one.
+  /// First in a turn that wake_up() asked for: what timers and completion handlers have marked.
   virtual void on_marks() {}
+  void wake_up() noexcept {
+    marked_ = true;
+    child_actor::wake_up();
+  }
   /// Whatever ended us: what others might still reach us by, references that may lead back to us,
   /// and slices, which must be freed at home.
   virtual void on_over() noexcept {}
 
   // ---- what a layer does
   /// Bytes upward; counted when sent.
-  void send_up(slice b);
+  void send_up(slice&& b);
+  void send_up(const slice& b) { send_up(slice(b)); }
   /// Bytes downward; accepted also while there is no room: who goes on past twice the high mark
   /// fails.
-  void write_below(slice b);
+  void write_below(slice&& b);
   /// The same for what belongs together: if there is room for the first, all of it goes.
   void write_below(slice* parts, std::size_t n);
   bool room_above() noexcept { return !above_ || up_->up.room(up_->marks); }
@@ -219,8 +224,12 @@ protected:
 
 private:
   std::size_t turn(std::size_t budget) final;
+  void look_at_marks();
   void open(message_ptr m);
   void show();
+  void came(message_ptr m);
+  bool use(message& m);
+  void keep(message_ptr m);
   void show_bytes();
   void show_frames();
   void show_rest();
@@ -231,7 +240,10 @@ private:
   bool is_held() const noexcept { return blocked_ || parked_ || any(); }
   void released() noexcept override { look_again(); }
   static void put(resident& to, message_ptr m) { to.send(*m.release()); }
-  slice for_loop_of(resident& to, slice b) const;
+  void own_for_loop_of(resident& to, slice& b) const {
+    if (&to.home() != &home_) [[unlikely]]
+      b = b.private_copy();
+  }
 
   stack_actor& stack_;
   resident* below_ = nullptr; // addresses: one reference each, until we are over
@@ -246,7 +258,7 @@ private:
   bool frames_above_ = false, lost_came_ = false, stop_waits_ = false, parked_ = false,
        established_came_ = false;
   bool blocked_ = false, looking_ = false, eof_came_ = false, eof_told_ = false,
-       rest_is_news_ = false, showing_ = false;
+       rest_is_news_ = false, showing_ = false, marked_ = false;
 };
 
 } // namespace creche::internal

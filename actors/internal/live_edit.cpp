@@ -137,7 +137,7 @@ void live_edit::wire(const std::vector<layer_actor*>& fresh) {
 
 void live_edit::hand_on(letter_list& letters, layer_actor& to) {
   while (auto* l = letters.pop()) to.data_.push(*l);
-  to.wake_up();
+  to.child_actor::wake_up();
 }
 
 void live_edit::hand_out_facts(layer_actor& to, bool is_fresh, leftovers& left) {

@@ -14,6 +14,7 @@ stack_actor::stack_actor(caf::actor_config& cfg, child_record* r)
 
 void stack_actor::on_start() {
   build(); // all are made and joined before the first one starts
+  expect(layers_.size() + 1); // and one task
   for (std::size_t i = 0; i < layers_.size(); ++i) start_layer(*layers_[i]);
 }
 

@@ -204,7 +204,7 @@ void tcp_layer::read() {
     send_up(slab_cursor::for_input().cut(std::uint32_t(n)));
     if (std::size_t(n) == room.size()) { // perhaps more: in a later turn
       readable_ = true;
-      home_.schedule(*this);
+      wake_up();
     } else {
       arm(want::read);
     }

@@ -80,13 +80,13 @@ void user_layer::write(message_ptr m) {
     orders_.push(std::move(m));
     return note_stall();
   }
-  tell_write(std::move(m->bytes));
+  tell_write(*m);
 }
 
-void user_layer::tell_write(slice b) {
-  const auto n = b.size();
+void user_layer::tell_write(message& m) {
+  const auto n = m.bytes.size();
   if (limits_) last_out_ = home_.burst_time();
-  layer_->write(std::move(b));
+  layer_->write(std::move(m.bytes));
   if (!dead_) took_above_frame(n);
 }
 
@@ -148,7 +148,7 @@ void user_layer::go_on() {
     if (is_parked() || held_out_.any() || (writes && !room_below())) break;
     auto m = orders_.pop();
     if (writes)
-      tell_write(std::move(m->bytes));
+      tell_write(*m);
     else if (m->verb == verb::finish)
       layer_->finish();
     else if (m->verb == verb::ask_drained)

@@ -64,7 +64,7 @@ private:
   bool may_write() { return !is_parked() && !held_out_.any() && room_below(); }
   void go_on();
   void go_on_later();
-  void tell_write(slice b);
+  void tell_write(message& m);
   void note_stall();
   bool watched(time_limit t) const noexcept { return watches_[std::size_t(t)].limit != no_limit; }
   bool runs(time_limit t) const noexcept;

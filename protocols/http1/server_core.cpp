@@ -4,7 +4,12 @@
 
 namespace creche::http1 {
 
-server_core::server_core(const limits& l) : limits_(l), reader_(l) {}
+namespace {
+const limits usual;
+} // namespace
+
+server_core::server_core() : server_core(usual) {}
+server_core::server_core(const limits& l) : limits_(&l), reader_(l) {}
 
 server_core::step server_core::next(std::span<const std::byte> in) {
   switch (state_) {
@@ -20,14 +25,14 @@ server_core::step server_core::next(std::span<const std::byte> in) {
 
 server_core::step server_core::read_head(std::span<const std::byte> in) {
   const std::string_view bytes{reinterpret_cast<const char*>(in.data()), in.size()};
-  switch (reader_.read(bytes, limits_, head_)) {
+  switch (reader_.read(bytes, *limits_, head_)) {
   case gate::verdict::incomplete: return {event::need_more, reader_.take_lead(), {}};
   case gate::verdict::refused: return fail(reader_.error(), in.size());
   case gate::verdict::complete: break;
   }
   const auto size = reader_.size();
-  reader_ = head_reader(limits_);
-  if (++requests_ >= limits_.requests) head_.keep_alive_ = false;
+  reader_ = head_reader(*limits_);
+  if (++requests_ >= limits_->requests) head_.keep_alive_ = false;
   left_ = head_.content_length();
   switch (head_.body()) {
   case body_kind::none: state_ = state::empty; break;
@@ -48,7 +53,7 @@ server_core::step server_core::read_fixed(std::span<const std::byte> in) {
 }
 
 server_core::step server_core::read_chunked(std::span<const std::byte> in) {
-  const auto s = chunks_.next(in, limits_);
+  const auto s = chunks_.next(in, *limits_);
   switch (s.what) {
   case chunked_reader::event::data: return {event::body, s.used, s.data};
   case chunked_reader::event::end: return finish(s.used);

@@ -33,7 +33,11 @@ public:
     std::span<const std::byte> body; ///< with `body`: not empty, a view of `in`
   };
 
-  explicit server_core(const limits& l = {});
+  /// With the usual limits.
+  server_core();
+  /// Many connections share one `l`, which outlives them.
+  explicit server_core(const limits& l);
+  explicit server_core(const limits&&) = delete;
 
   /// Reads on, to the next event. `in` begins with the first byte not used so far; call again with
   /// the rest until need_more. An incomplete head stays in `in` (at most the two limits of heads)
@@ -87,7 +91,7 @@ private:
   step finish(std::size_t used);
   step fail(errc e, std::size_t used);
 
-  limits limits_;
+  const limits* limits_;
   request_head head_;
   head_reader reader_;
   std::uint64_t left_ = 0;
@@ -97,6 +101,6 @@ private:
   errc error_ = errc::none;
 };
 
-static_assert(sizeof(server_core) <= 192, "an idle connection holds this much for HTTP/1.1");
+static_assert(sizeof(server_core) <= 128, "an idle connection holds this much for HTTP/1.1");
 
 } // namespace creche::http1

@@ -165,10 +165,10 @@ const letter_kind child_actor::cancel_kind{"cancel", lane::control,
 const letter_kind child_actor::ended_kind{"ended", lane::control,
                                           [](letter& l, resident& r) {
                                             static_cast<nursery_actor&>(r).child_ended(
-                                                *static_cast<ended_letter&>(l).self);
+                                                *static_cast<own_letter&>(l).self);
                                           },
                                           [](letter& l) noexcept { // the nursery did not wait
-                                            static_cast<ended_letter&>(l).self->leave_abandoned();
+                                            static_cast<own_letter&>(l).self->leave_abandoned();
                                           }};
 
 const letter_kind child_actor::mail_kind{"mail", lane::data,
@@ -182,12 +182,12 @@ const letter_kind child_actor::mail_kind{"mail", lane::data,
                                          }};
 
 child_actor::child_actor(caf::actor_config& cfg, child_record* r) : resident(cfg), record_(r) {
-  ended_.kind = &ended_kind;
-  ended_.self = this;
+  life_.kind = &start_kind;
+  life_.self = this;
 }
 
 void child_actor::give(letter& l) {
-  auto& given = &l == &start_ ? start_given_ : &l == &stop_ ? stop_given_ : cancel_given_;
+  auto& given = &l == &life_ ? start_given_ : &l == &stop_ ? stop_given_ : cancel_given_;
   if (!std::exchange(given, true)) send(l);
 }
 
@@ -229,12 +229,16 @@ void child_actor::keep_mail(letter_list& unreceived) noexcept {
   record_->keep_mail(unreceived);
 }
 
+void child_actor::obey_cancel() {
+  cancel_seen_ = true;
+  on_cancel();
+}
+
 std::size_t child_actor::turn(std::size_t budget) {
   try {
     return run_lanes(budget, [this] {
-      if (!cancel_asked() || cancel_seen_) return;
-      cancel_seen_ = true;
-      on_cancel();
+      if (cancel_asked() && !cancel_seen_) [[unlikely]]
+        obey_cancel();
     });
   } catch (...) {
     home_.recount(fate::failed);
@@ -296,7 +300,10 @@ void child_actor::let_go() {
     auto& nursery_home = *record_->nursery_home; // which may be about to abandon us
     std::unique_lock hold(nursery_home.tree(), std::defer_lock);
     if (&home_ != &nursery_home) hold.lock();
-    if (!record_->abandoned) return record_->nursery->send(ended_);
+    if (!record_->abandoned) {
+      life_.kind = &ended_kind; // nobody has it: what waited was dropped
+      return record_->nursery->send(life_);
+    }
   }
   leave_abandoned();
 }

@@ -72,17 +72,17 @@ struct child_past : timer, detail::pooled {
 };
 
 /// The logical child. Home thread of its nursery, except for the atomics.
-struct child_record : detail::pooled { // 128 bytes: one more is 32 more for every task
+struct child_record : detail::pooled {
   detail::wait_list waits;
   std::atomic<child_state> state{child_state::running};
   std::atomic<how> end{how::completed}; // valid once `state` is ended
   /// Somebody wants it cancelled; looked at before every message and at every checkpoint, so that
   /// nothing runs after a cancel, whichever thread it came from.
   std::atomic<bool> cancel_asked{false};
-  bool refused = false; // it was stopped only when what it waited for had ended by itself
-  bool is_body = false;
+  bool refused = false;        // it was stopped only when what it waited for had ended by itself
   bool abandoned = false;      // for good; under the tree lock
-  bool numbered = false;       // the label is followed by the ordinal
+  bool is_body : 1 = false;    // these two are set before anybody else sees the record
+  bool numbered : 1 = false;   // the label is followed by the ordinal
   std::uint16_t observers = 0; // who monitors it
   std::atomic<std::uint32_t> refs{1};
   std::atomic<std::uint32_t> restarts{0};
@@ -121,6 +121,7 @@ struct child_record : detail::pooled { // 128 bytes: one more is 32 more for eve
 private:
   send_result offer(detail::mail& m) noexcept;
 };
+static_assert(sizeof(child_record) <= 128, "one byte more is 32 more for every task");
 
 /// From the public handle to what it stands for.
 struct child_access {
@@ -135,7 +136,7 @@ public:
   child_record* record() const noexcept { return record_; }
 
   // ---- the nursery's orders; from its loop, which need not be ours
-  void order_start() { give(start_); }
+  void order_start() { give(life_); }
   void order_stop() { give(stop_); }
   void order_cancel();
   void order_kill();
@@ -208,7 +209,8 @@ protected:
 private:
   friend struct kill_note;
   void obey_kill();
-  struct ended_letter : letter {
+  [[gnu::noinline]] void obey_cancel();
+  struct own_letter : letter {
     child_actor* self;
   };
   void give(letter& l);
@@ -216,8 +218,8 @@ private:
 
   child_record* record_;
   std::exception_ptr error_;
-  letter start_{start_kind}, stop_{stop_kind}, cancel_{cancel_kind};
-  ended_letter ended_;
+  letter stop_{stop_kind}, cancel_{cancel_kind};
+  own_letter life_; // to us, that it begins; to the nursery, that it has ended
   how how_ = how::completed;
   bool start_given_ = false, stop_given_ = false, cancel_given_ = false, kill_given_ = false;
   bool cancel_seen_ = false;

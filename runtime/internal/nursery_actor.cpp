@@ -36,6 +36,15 @@ nursery_rules rules_of(const nursery_options& o) {
   return {o.budget, o.strategy, o.auto_shutdown, o.limits};
 }
 
+// The memory of commands that were carried out, for whoever of this thread has some next.
+thread_local nursery_state::commands spare_commands;
+
+void lend_again(nursery_state::commands& c) noexcept {
+  c.clear();
+  if (spare_commands.capacity() < c.capacity()) std::swap(spare_commands, c);
+  nursery_state::commands().swap(c);
+}
+
 double any_random(void* system) { return static_cast<runtime_system*>(system)->random(); }
 
 } // namespace
@@ -45,8 +54,9 @@ nursery_actor::nursery_actor(caf::actor_config& cfg, child_record* r, const nurs
 
 nursery_actor::nursery_actor(caf::actor_config& cfg, const nursery_options& o, task_actor* owner,
                              detail::nursery_scope* scope, std::source_location where)
-    : child_actor(cfg, nullptr), state_(rules_of(o), true, &any_random, home_.owner), name_(o.name),
-      owner_(owner), scope_(scope), where_(where) {
+    : child_actor(cfg, nullptr), state_(rules_of(o), true, &any_random, home_.owner), owner_(owner),
+      scope_(scope), where_(where) {
+  if (!o.name.empty()) had().name = o.name;
   if (!owner_) return;
   std::lock_guard hold(home_.tree());
   next_of_task = std::exchange(owner_->nurseries, this);
@@ -76,14 +86,16 @@ nursery_actor::~nursery_actor() {
   if (body_) body_->drop();
 }
 
-std::string nursery_actor::label() const { return record() ? record()->name() : name_; }
+std::string nursery_actor::label() const {
+  return record() ? record()->name() : seldom_ ? seldom_->name : std::string();
+}
 
 std::string nursery_actor::path() const {
   if (auto* r = record()) return r->path();
-  if (!owner_) return name_;
+  if (!owner_) return label();
   auto* r = owner_->record();
   // the body of the root is the root itself
-  return (r->is_body ? r->nursery->path() : r->path()) + "/" + name_;
+  return (r->is_body ? r->nursery->path() : r->path()) + "/" + label();
 }
 
 std::string nursery_actor::policy() const {
@@ -96,7 +108,7 @@ std::string nursery_actor::policy() const {
 }
 
 nursery_statistics nursery_actor::statistics() const noexcept {
-  auto& c = state_.counts();
+  const auto c = state_.counts();
   return {state_.live(), c.added,    c.restarted, c.failed, c.ignored,
           c.refused,     completed_, cancelled_,  c.killed, c.abandoned};
 }
@@ -136,7 +148,7 @@ child nursery_actor::add(child_record* r, child_actor* first, const child_rules&
     }
   }
   const auto now = rules.ready_within == no_limit ? home_.burst_time() : home_.now();
-  const auto id = dead_ ? std::nullopt : state_.add(rules, now, todo_, needs);
+  const auto id = dead_ ? std::nullopt : state_.add(rules, now, todo(), needs);
   if (!id) {
     const auto where = dead_ ? label() : path();
     if (first) intrusive_ptr_release(first->ctrl()); // never started, nobody knows it
@@ -284,7 +296,7 @@ void nursery_actor::child_ended(child_actor& c) {
     body_ended(h, nullptr);
   } else {
     h = settle_slot(r, h);
-    state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo_,
+    state_.ended(r.id, r.incarnation, h, r.plan ? home_.now() : home_.burst_time(), todo(),
                  r.observers > 0);
     const auto p = state_.phase_of(r.id);
     const bool again = p == nursery_state::child_phase::waiting || // with its group
@@ -317,7 +329,7 @@ std::optional<failure> nursery_actor::why_ended(child_actor& c, how& h) const {
 how nursery_actor::settle_slot(child_record& r, how h) {
   if (!r.slot || !r.slot->failed(r, h)) return h;
   if (state_.phase_of(r.id) != nursery_state::child_phase::running) // late, or of a group
-    state_.cancel_child(r.id, home_.now(), todo_);
+    state_.cancel_child(r.id, home_.now(), todo());
   return how::cancelled;
 }
 
@@ -325,46 +337,46 @@ void nursery_actor::child_ready(child_record& r) {
   auto starting = child_state::starting; // unless it is to end
   r.state.compare_exchange_strong(starting, child_state::running, std::memory_order_relaxed);
   r.plan->rules.owns_all = r.plan->where == placement::any_loop;
-  state_.ready(r.id, r.incarnation, home_.now(), todo_);
+  state_.ready(r.id, r.incarnation, home_.now(), todo());
   carry_out();
 }
 
 void nursery_actor::child_due(child_record& r, std::uint32_t incarnation) {
-  state_.due(r.id, incarnation, home_.now(), todo_);
+  state_.due(r.id, incarnation, home_.now(), todo());
   carry_out();
 }
 void nursery_actor::cancel_child(child_record& r, std::string_view reason,
                                  std::source_location where) {
   if (r.nursery != this || r.is_body) return;
   r.add_reason(reason, where);
-  state_.cancel_child(r.id, home_.now(), todo_);
+  state_.cancel_child(r.id, home_.now(), todo());
   carry_out();
 }
 void nursery_actor::stop_child(child_record& r) {
   if (r.nursery != this || r.is_body) return;
-  state_.stop_child(r.id, home_.now(), todo_);
+  state_.stop_child(r.id, home_.now(), todo());
   carry_out();
 }
 void nursery_actor::cancel_all() {
-  state_.cancel(home_.now(), todo_);
+  state_.cancel(home_.now(), todo());
   carry_out();
 }
 void nursery_actor::kill_all() {
-  state_.kill(home_.now(), todo_);
+  state_.kill(home_.now(), todo());
   carry_out();
 }
 void nursery_actor::cancel_all(std::string_view reason, std::source_location where) {
-  if (!reason.empty() && !cancel_reason_)
-    cancel_reason_ = failure(errc::cancelled, std::string(reason), path(), where);
+  if (!reason.empty() && !had().cancel_reason)
+    had().cancel_reason = failure(errc::cancelled, std::string(reason), path(), where);
   cancel_all();
 }
 void nursery_actor::stop_all() {
-  state_.stop(home_.now(), todo_);
+  state_.stop(home_.now(), todo());
   carry_out();
 }
 void nursery_actor::stop_children() {
   for (auto c = state_.first(); c != nursery_state::none; c = state_.next(c))
-    state_.stop_child(c, home_.now(), todo_);
+    state_.stop_child(c, home_.now(), todo());
   carry_out();
 }
 void nursery_actor::body_ended(how h, std::exception_ptr error) {
@@ -372,30 +384,37 @@ void nursery_actor::body_ended(how h, std::exception_ptr error) {
     h = how::cancelled;
     error = nullptr;
   }
-  if (error) body_failure_ = failure::from(error, path(), where_);
-  if (body_ && body_->past && body_->past->last_failure) body_failure_ = body_->past->last_failure;
-  state_.body_ended(h, home_.now(), todo_);
+  if (error) had().body_failure = failure::from(error, path(), where_);
+  if (body_ && body_->past && body_->past->last_failure)
+    had().body_failure = body_->past->last_failure;
+  state_.body_ended(h, home_.now(), todo());
   carry_out();
 }
 
 // ---- commands
+
+nursery_state::commands& nursery_actor::todo() noexcept {
+  if (todo_.capacity() == 0) std::swap(todo_, spare_commands);
+  return todo_;
+}
 
 // Commands may cause events (a factory that throws); what these command comes after.
 void nursery_actor::carry_out() {
   if (std::exchange(carrying_out_, true)) return;
   if (const auto p = state_.current_phase(); p != phase_.load(std::memory_order_relaxed)) {
     phase_.store(p, std::memory_order_relaxed);
-    if (p == nursery_state::phase::cancelling && on_cancelling) on_cancelling();
+    if (p == nursery_state::phase::cancelling && seldom_ && seldom_->on_cancelling)
+      seldom_->on_cancelling();
   }
   for (std::size_t i = 0; i < todo_.size(); ++i) {
     const auto c = todo_[i];
     if (c.what == nursery_state::order::finish) {
-      todo_.clear();
+      lend_again(todo_);
       return over(c.ended); // nothing comes after it
     }
     carry_out(c);
   }
-  todo_.clear();
+  lend_again(todo_);
   carrying_out_ = false;
 }
 
@@ -474,7 +493,7 @@ void nursery_actor::carry_out_own(const nursery_state::command& c) {
       stop_timer_->self = this;
       stop_timer_->fire = [](timer& t) {
         auto* n = static_cast<stop_timer&>(t).self;
-        n->state_.due(nursery_state::none, 0, n->home_.now(), n->todo_);
+        n->state_.due(nursery_state::none, 0, n->home_.now(), n->todo());
         n->carry_out();
       };
     }
@@ -522,7 +541,7 @@ void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
         r.history().last_failure = std::move(f);
       }
       r.end.store(how::failed, std::memory_order_relaxed);
-      return state_.ended(r.id, incarnation, settle_slot(r, how::failed), home_.now(), todo_,
+      return state_.ended(r.id, incarnation, settle_slot(r, how::failed), home_.now(), todo(),
                           r.observers > 0);
     }
   }
@@ -532,7 +551,9 @@ void nursery_actor::launch(child_record& r, std::uint32_t incarnation) {
 
 void nursery_actor::report_end(const nursery_state::command& c) {
   auto* r = c.child == nursery_state::none ? nullptr : table_[c.child];
-  auto why = !r ? body_failure_ : r->past ? r->past->last_failure : std::nullopt;
+  auto why = r         ? (r->past ? r->past->last_failure : std::nullopt)
+             : seldom_ ? seldom_->body_failure
+                       : std::nullopt;
   if (!is_failure(c.ended)) why = std::nullopt; // of an earlier life
   if (c.over_budget) {
     const auto* domain = r->plan ? r->plan->rules.domain : nullptr;
@@ -542,7 +563,7 @@ void nursery_actor::report_end(const nursery_state::command& c) {
   }
   if (!why) why = failure(errc::unknown, "ended", r ? r->path() : path(), where_);
   using verdict = nursery_state::verdict;
-  if (c.then == verdict::escalated || c.then == verdict::collected) failures_.push_back(*why);
+  if (c.then == verdict::escalated || c.then == verdict::collected) had().failures.push_back(*why);
   const auto delay = c.then == verdict::restarting
                          ? std::max(c.when - home_.now(), clock_duration::zero())
                          : clock_duration::zero();
@@ -556,9 +577,9 @@ void nursery_actor::forget(child_record& r) {
   if (h == how::completed) ++completed_;
   if (h == how::cancelled) {
     ++cancelled_;
-    if (cancel_reason_ && !(r.past && r.past->cancel_reason)) {
+    if (seldom_ && seldom_->cancel_reason && !(r.past && r.past->cancel_reason)) {
       std::lock_guard hold(home_.tree());
-      r.history().cancel_reason = cancel_reason_;
+      r.history().cancel_reason = seldom_->cancel_reason;
     }
   }
   if (r.past) home_.disarm(*r.past);
@@ -589,17 +610,18 @@ void nursery_actor::over(how h) {
     l->over.store(true, std::memory_order_release);
     l->drop();
   }
-  while (!kept_.empty()) kept_.pop_back(); // newest first, as locals
-  if (scope_) {                            // the scope takes the failures, then ends us
+  while (seldom_ && !seldom_->kept.empty()) seldom_->kept.pop_back(); // newest first, as locals
+  if (scope_) { // the scope takes the failures, then ends us
     auto* s = std::exchange(scope_, nullptr);
     return s->run_.ready(s->join_);
   }
   if (record()) {
+    auto failures = take_failures();
     auto error =
-        failures_.empty() ? nullptr : std::make_exception_ptr(failure_group(take_failures()));
+        failures.empty() ? nullptr : std::make_exception_ptr(failure_group(std::move(failures)));
     return finish(h, std::move(error));
   }
-  on_root_end(h);
+  seldom_->on_root_end(h);
   finish(h);
 }
 

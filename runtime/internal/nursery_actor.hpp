@@ -93,14 +93,16 @@ public:
   /// All children in good order, at the same time.
   void stop_children();
   void body_ended(how h, std::exception_ptr error);
-  void keep(std::shared_ptr<void> box) { kept_.push_back(std::move(box)); }
+  void keep(std::shared_ptr<void> box) { had().kept.push_back(std::move(box)); }
 
   /// The body's failure and those that ended it; taken once, after the end.
-  std::vector<failure> take_failures() noexcept { return std::move(failures_); }
+  std::vector<failure> take_failures() noexcept {
+    return seldom_ ? std::move(seldom_->failures) : std::vector<failure>();
+  }
   /// Called once, at the end of the root, on its loop.
-  std::function<void(how)> on_root_end;
+  void on_root_end(std::function<void(how)> f) { had().on_root_end = std::move(f); }
   /// The same, when everything in the root was cancelled.
-  std::function<void()> on_cancelling;
+  void on_cancelling(std::function<void()> f) { had().on_cancelling = std::move(f); }
 
   nursery_state::phase phase() const noexcept { return phase_.load(std::memory_order_relaxed); }
 
@@ -127,9 +129,15 @@ protected:
   /// the child. Throws nursery_closed, and releases the actor.
   child add(child_record* r, child_actor* first, const child_rules& rules);
   child_record* make_record();
+  /// Room for so many children without slack.
+  void expect(std::size_t children) {
+    state_.expect(children);
+    table_.reserve(children);
+  }
 
 private:
   friend class detail::nursery_scope;
+  nursery_state::commands& todo() noexcept;
   void carry_out();
   void carry_out(const nursery_state::command& c);
   void launch(child_record& r, std::uint32_t incarnation);
@@ -147,16 +155,11 @@ private:
 
   nursery face_{*this};
   nursery_state state_;
-  nursery_state::commands todo_;
+  nursery_state::commands todo_;     // no memory while there is nothing to do
   std::vector<child_record*> table_; // by id; null: free
-  std::vector<failure> failures_;
-  std::vector<std::shared_ptr<void>> kept_;
-  std::string name_;
   task_actor* owner_ = nullptr;
   detail::nursery_scope* scope_ = nullptr;
   child_record* body_ = nullptr; // the root's
-  std::optional<failure> body_failure_;
-  std::optional<failure> cancel_reason_;
   nursery_link* link_ = nullptr;
   std::source_location where_;
   std::uint64_t ordinal_ = 0;
@@ -168,6 +171,20 @@ private:
     nursery_actor* self;
   };
   std::unique_ptr<stop_timer> stop_timer_; // made when a limit is set
+  // What most nurseries never have; every connection is one.
+  struct seldom : detail::pooled {
+    std::string name;
+    std::vector<failure> failures;
+    std::vector<std::shared_ptr<void>> kept;
+    std::optional<failure> body_failure, cancel_reason;
+    std::function<void(how)> on_root_end;
+    std::function<void()> on_cancelling;
+  };
+  std::unique_ptr<seldom> seldom_;
+  seldom& had() {
+    if (!seldom_) seldom_ = std::make_unique<seldom>();
+    return *seldom_;
+  }
   // siblings by name, kept from the first one on that is `.after` another
   struct namesakes {
     std::uint32_t count = 0;

@@ -64,14 +64,7 @@ caf::actor resident::handle() {
   return caf::actor_cast<caf::actor>(static_cast<caf::abstract_actor*>(this));
 }
 
-bool resident::offer(letter& l) noexcept {
-  if (home_.at_home()) {
-    home_.count_here(fate::sent);
-    if (dead_) return false;
-    lane_of(l).push(l);
-    wake_up();
-    return true;
-  }
+bool resident::offer_from_afar(letter& l) noexcept {
   home_.count(fate::sent);
   auto* h = remote_.load(std::memory_order_relaxed);
   do {
@@ -86,8 +79,7 @@ bool resident::offer(letter& l) noexcept {
   return true;
 }
 
-void resident::send(letter& l) noexcept {
-  if (offer(l)) return;
+void resident::drop(letter& l) noexcept {
   home_.count(fate::undelivered);
   l.kind->drop(l);
 }

@@ -38,10 +38,22 @@ public:
   const char* name() const override { return "resident"; }
 
   /// Takes over the letter. Any thread.
-  void send(letter& l) noexcept;
+  void send(letter& l) noexcept {
+    if (!offer(l)) [[unlikely]]
+      drop(l);
+  }
   /// The same, but false, and the letter stays the caller's, if we are dead: it was counted as sent
   /// then, and its fate is open.
-  [[nodiscard]] bool offer(letter& l) noexcept;
+  [[nodiscard]] bool offer(letter& l) noexcept {
+    if (!home_.at_home()) [[unlikely]]
+      return offer_from_afar(l);
+    home_.count_here(fate::sent);
+    if (dead_) [[unlikely]]
+      return false;
+    lane_of(l).push(l);
+    home_.schedule(*this);
+    return true;
+  }
   using abstract_actor::enqueue;
   void enqueue(caf::mailbox_element_ptr e, caf::execution_unit*) override;
   void on_destroy() override;
@@ -106,6 +118,8 @@ private:
     resident* self;
   };
 
+  bool offer_from_afar(letter& l) noexcept;
+  void drop(letter& l) noexcept; // we are dead
   bool is_private() const noexcept;
   std::uint32_t drop_all() noexcept; // what waits, and what comes; returns how much data it was
 
@@ -116,7 +130,8 @@ private:
 template <class F> std::size_t resident::run_lanes(std::size_t budget, F before_data) {
   std::size_t n = 0;
   while (!dead_) {
-    collect_remote();
+    if (remote_.load(std::memory_order_relaxed)) [[unlikely]]
+      collect_remote();
     letter* l;
     if (control_ && (row_ < control_in_a_row || !data_)) {
       ++row_;

@@ -18,7 +18,7 @@ void root_nursery::open() {
                       .auto_shutdown = options_.auto_shutdown,
                       .limits = {options_.drain, options_.cancel, options_.kill}},
       nullptr, nullptr, where_);
-  n->on_root_end = [this, n](how) {
+  n->on_root_end([this, n](how) {
     failures_ = n->take_failures();
     overran_ = n->state().overran();
     {
@@ -27,10 +27,10 @@ void root_nursery::open() {
     }
     ended_.store(true, std::memory_order_release);
     on_end_();
-  };
-  n->on_cancelling = [this] {
+  });
+  n->on_cancelling([this] {
     cancelling_.store(system_.time().now().time_since_epoch().count(), std::memory_order_relaxed);
-  };
+  });
   static constexpr detail::call_ops ops{
       sizeof(call), [](void* to, void* from) { new (to) call(*static_cast<call*>(from)); },
       [](void* c) {

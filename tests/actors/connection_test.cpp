@@ -29,6 +29,12 @@ task<std::string> all_of(connection& c) {
   co_return s;
 }
 
+struct plain_frames final : layer {
+  using speaks_below = frames;
+  using speaks_above = frames;
+  const char* name() const noexcept override { return "plain"; }
+};
+
 /// What next() throws, as text; "" if it does not.
 task<std::string> loss_of(connection& c) {
   try {
@@ -132,6 +138,37 @@ CRECHE_TEST("L3: while the peer takes nothing, the task that sends waits") {
   w.take(memory_wire::no_end);
   co_await settled();
   CHECK(w.got().size() == 2000 * 1006);
+}
+
+CRECHE_TEST("L3: a reader that stops and goes: what lies between stays within the marks") {
+  constexpr std::size_t high = 64 * 1024, all = 2'000'000;
+  for (unsigned passes = 0; passes <= 4; ++passes)
+    for (const std::size_t piece : {100u, 5000u, 50'000u}) {
+      INFO(passes, " layers between, frames of ", piece);
+      memory_wire w;
+      w.take(0);
+      any_stack s = w.transport() / netstring();
+      for (unsigned i = 0; i < passes; ++i) s = s.on_top(layered<plain_frames>());
+      auto c = co_await open(n, s);
+      std::size_t sent = 0, most = 0;
+      auto user = n.start([&]() -> task<> {
+        const std::string block(piece, 'x');
+        for (; sent < all; most = std::max(most, sent - std::min(sent, w.got().size()))) {
+          co_await c.send(block);
+          sent += piece;
+        }
+      });
+      while (w.got().size() < all) {
+        w.take(100'000);
+        co_await settled();
+      }
+      w.take(memory_wire::no_end);
+      co_await user.wait();
+      CHECK(most <= (passes + 2) * (high + piece)); // each link up to its mark and one frame more
+      CHECK(most > high / 2);
+      c.close();
+      co_await c.ended();
+    }
 }
 
 CRECHE_TEST("P22: bad input is refused, after the good frames before it, and says by whom") {

@@ -13,7 +13,7 @@ namespace creche::tests {
 
 class http1_session {
 public:
-  explicit http1_session(const http1::limits& l = {}) : core_(l), limits_(l) {}
+  explicit http1_session(const http1::limits& l = {}) : limits_(l), core_(limits_) {}
 
   std::size_t ends = 0;
   std::size_t stop_after = std::numeric_limits<std::size_t>::max();
@@ -106,8 +106,8 @@ private:
     body_.clear();
   }
 
-  http1::server_core core_;
   http1::limits limits_;
+  http1::server_core core_;
   std::string log_;
   std::string body_;
   std::uint64_t announced_ = 0;
