@@ -89,8 +89,8 @@ public:
   [[nodiscard]] drained_op drained(drain_level level = drain_level::stack) const noexcept;
 
   /// Flush, then say our end of the stream: what the peer still sends can be read, and nothing be
-  /// sent any more. Idempotent; not a checkpoint. Throws std::logic_error, and nothing has happened,
-  /// if a layer's protocol knows no such thing: then there is close() only.
+  /// sent any more. Idempotent; not a checkpoint. Throws std::logic_error, and has done nothing, if
+  /// a layer's protocol knows no such thing: then close() is all there is.
   void finish();
   /// All layers that are there now can say their end and still read.
   bool can_finish() const noexcept;

@@ -12,9 +12,9 @@
 
 #include "actors/connection.hpp"
 #include "actors/http1.hpp"
+#include "runtime/box.hpp"
 #include "runtime/child.hpp"
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -77,8 +77,8 @@ public:
 
 private:
   endpoint at_;
-  std::unique_ptr<http1::server> server_;            // one of the two
-  std::unique_ptr<internal::stack_service> service_; //
+  detail::box<http1::server> server_;            // one of the two
+  detail::box<internal::stack_service> service_; //
   listener_options options_;
 };
 

@@ -92,12 +92,12 @@
 // it comes: that is what a late letter looks like.
 #pragma once
 
+#include "runtime/box.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/outcome.hpp"
 #include "runtime/restart.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -352,9 +352,9 @@ private:
     std::vector<need> needs; // in start order
     std::vector<group> groups;
   };
-  struct owned_seldom : std::unique_ptr<seldom> { // a table is a value, copied as one
+  struct owned_seldom : detail::box<seldom> { // a table is a value, copied as one
     owned_seldom() = default;
-    owned_seldom(const owned_seldom& o) : unique_ptr(o ? new seldom(*o) : nullptr) {}
+    owned_seldom(const owned_seldom& o) : box(o ? new seldom(*o) : nullptr) {}
     owned_seldom& operator=(const owned_seldom& o) {
       if (this != &o) reset(o ? new seldom(*o) : nullptr);
       return *this;

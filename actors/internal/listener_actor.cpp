@@ -68,8 +68,8 @@ listener&& listener::timeouts(const tcp_timeouts& t) && {
 
 child_spec listener::as_child(std::string_view name) && {
   auto p = std::make_unique<internal::listener_plan>(std::move(at_), options_);
-  p->server = std::move(server_);
-  p->service = std::move(service_);
+  p->server.reset(server_.release());
+  p->service.reset(service_.release());
   p->name = name;
   return child_spec(p.release());
 }
