@@ -84,7 +84,8 @@ void layer_actor::show() {
     show_bytes();
   showing_ = false;
   if (dead_ || is_held() || in_) return;
-  if (!rest_.empty() && down_ && down_->up.starve(down_->marks, down_->two_loops, need_))
+  if (!rest_.empty() && down_ &&
+      down_->up.starve(down_->marks, down_->two_loops, std::max(need_, rest_.size() + 1)))
     put_below(verb::resume_in); // or a long frame would wait for ever below the high mark
   if (eof_came_ && !std::exchange(eof_told_, true)) eof();
 }
@@ -304,7 +305,7 @@ void layer_actor::write_below(slice* parts, std::size_t n) {
     auto m = std::make_unique<message>(verb::write, std::move(*b));
     if (waits) {
       unsent_bytes_ += size;
-      if (unsent_bytes_ > 2 * down_->marks.high)
+      if (unsent_bytes_ > 2 * std::max(down_->marks.high, internal::marks{}.high))
         throw std::length_error("written past twice the high mark without waiting for room");
       unsent_.push(std::move(m));
       continue;
