@@ -34,6 +34,7 @@ private:
   void expectations();
   void last_words();
   void appetite(bool lockstep);
+  void eloquence(bool lockstep);
   script smaller(script s);
 
   script begun(bool lockstep) const {
@@ -58,6 +59,7 @@ private:
   const bool frames_, serves_; // serves: nobody is above, and what it does is what the peer gets
   std::size_t received_ = 0;   // how often the application was shown something, of the whole
   std::size_t answers_ = 0;    // bytes that the peer got, of the whole
+  std::size_t found_ = 0;      // scripts that failed
   check_report report_;
 };
 
@@ -183,16 +185,20 @@ script checker::smaller(script s) {
 }
 
 void checker::check(const char* what, script s) {
-  if (report_.failures.size() >= 5) return; // enough to begin with
+  if (found_ >= 5) return; // enough to begin with
   const auto first = verdict(s);
   if (first.empty()) return;
+  ++found_;
   auto small = smaller(s);
   auto why = verdict(small);
   if (why.empty()) { // what it does depends on what was done before
     small = std::move(s);
     why = first + "; but not when it is played again: is anything kept beside the layer?";
   }
-  report_.failures.push_back(std::string(what) + ": " + why + "\n  script: " + to_text(small));
+  const auto script = why + "\n  script: " + to_text(small);
+  const auto told = [&](const std::string& f) { return f.ends_with(": " + script); };
+  if (std::none_of(report_.failures.begin(), report_.failures.end(), told))
+    report_.failures.push_back(what + (": " + script));
 }
 
 // What the author says has to come out, at all.
@@ -497,6 +503,27 @@ void checker::appetite(bool lockstep) {
     wants(t.octets().size(), octets, " bytes came out");
 }
 
+// The application has more to say than anybody keeps, and says it while there is room: to a peer
+// that takes nothing, and then all.
+void checker::eloquence(bool lockstep) {
+  std::size_t size = 0;
+  for (auto& b : above_.writes) size += b.size() + 1; // an empty one counts as well
+  if (above_.writes.empty() || !options_.repeats) return;
+  const auto times = 2 * options_.most_taken / 64 / size + 2;
+  auto s = begun(lockstep);
+  s.steps.insert(s.steps.end(), {{act::feed, below_.messages}, {act::take}});
+  for (auto& b : above_.writes) s.steps.push_back({act::pour, b, times});
+  s.steps.push_back({act::take, {}, memory_wire::no_end});
+  const auto t = played(s);
+  const auto want = answers_ + above_.sent.size() * (times - 1);
+  if (t.wrong.empty() && t.down.size() == want) return;
+  report_.failures.push_back("an application that never stops: " +
+                             (t.wrong.empty() ? "the peer got " + std::to_string(t.down.size()) +
+                                                    " bytes instead of " + std::to_string(want)
+                                              : t.wrong) +
+                             "\n  script: " + to_text(s));
+}
+
 check_report checker::run() {
   expectations();
   if (!report_.failures.empty()) return report_;
@@ -509,6 +536,7 @@ check_report checker::run() {
     interrupted(lockstep);
     restarts(lockstep);
     appetite(lockstep);
+    eloquence(lockstep);
   }
   last_words();
   return report_;

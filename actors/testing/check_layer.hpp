@@ -11,9 +11,9 @@
 // every step; with a peer that takes its bytes one by one; with the end of the stream, a reset, a
 // cancel, a drain, a failure of the layer below or above, a close or an abort from above after
 // every byte, at every step of a talk that is held or whose peer takes nothing, and after every
-// turn; with bytes left over; with a stack that is restarted after each of these; and with a peer
-// that never stops. What fails is made smaller until nothing can be left out, and printed with the
-// seed that repeats it.
+// turn; with bytes left over; with a stack that is restarted after each of these; with a peer that
+// never stops, and with an application that never does. What fails is made smaller until nothing
+// can be left out, and printed with the seed that repeats it.
 //
 // A layer that speaks to nobody above, a server, is judged by what its peer gets: there is no
 // application, and what would be done to it is left out.

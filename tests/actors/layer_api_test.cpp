@@ -166,6 +166,43 @@ CRECHE_TEST("P21: a layer may ask for more than 64 KiB if it has said so, and th
   CHECK(w.given() == 2 * size + high);
 }
 
+CRECHE_TEST("P21: with just as many bytes left as it needs, a layer is asked again") {
+  memory_wire w;
+  std::string seen;
+  spy_hooks h;
+  h.received = [&](spy&, const slice& in) -> take {
+    seen += std::to_string(in.size()) + " ";
+    return {in.size() < 2 ? 0u : 2u, 2};
+  };
+  auto c = co_await open(n, w.transport() / probing(h));
+  w.feed("aabbcc");
+  co_await settled();
+  CHECK(seen == "6 4 2 ");
+  w.feed("d");
+  w.feed("dee"); // these lie in its buffer
+  co_await settled();
+  CHECK(seen == "6 4 2 1 4 2 ");
+}
+
+CRECHE_TEST("L3: what a layer needs once is no more let through when it has had it") {
+  constexpr std::uint32_t size = 1'000'000;
+  memory_wire w;
+  bool done = false;
+  spy_hooks h;
+  h.attached = [&](spy& p) { p.may_need(size); };
+  h.received = [&](spy& p, const slice& in) -> take {
+    if (done) return p.wait();
+    if (in.size() < size) return {0, size};
+    done = true;
+    return {size, 0};
+  };
+  auto c = co_await open(n, w.transport() / probing(h));
+  w.feed(std::string(2 * size, 'x'));
+  co_await settled();
+  CHECK(done);
+  CHECK(w.given() < size + 3 * high);
+}
+
 CRECHE_TEST("P21: a layer that asks for more than it said is a failure, with a clear word") {
   for (const std::uint32_t most : {0u, 100'000u}) {
     memory_wire w;

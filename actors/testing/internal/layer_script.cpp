@@ -57,6 +57,7 @@ std::string to_text(const step& x) {
   case act::crash: return "crash after " + std::to_string(x.n) + " more";
   case act::crash_now: return "crash";
   case act::write: return "write " + quoted(x.bytes);
+  case act::pour: return "write " + quoted(x.bytes) + ", " + std::to_string(x.n) + " times";
   case act::finish: return "finish";
   case act::close: return "close";
   case act::abort: return "abort";
@@ -111,6 +112,7 @@ struct app_link {
 struct app : layer {
   app_link* to; // null: nobody looks any more
   hold held;
+  std::deque<std::string> poured; // waits for room
   explicit app(app_link* l) : to(l) { to->layer = this; }
   ~app() override {
     if (to && to->layer == this) to->layer = nullptr;
@@ -154,6 +156,13 @@ struct app : layer {
     throw std::runtime_error("the application failed");
   }
   void do_write(std::string_view b) { write_below(slice::copy_of(b)); }
+  void do_pour(const std::string& b, std::size_t n) {
+    poured.insert(poured.end(), n, b);
+    resume_out();
+  }
+  void resume_out() override {
+    for (; !poured.empty() && room_below(); poured.pop_front()) do_write(poured.front());
+  }
   void do_finish() { finish_below(); }
   void do_close() { close_below(ended_by::clean); }
   void do_abort() { abort_below(ended_by::local); }
@@ -240,6 +249,9 @@ void play_step(const step& x, lives& l, child& c) {
     break;
   case act::write:
     if (a.layer) a.layer->do_write(x.bytes);
+    break;
+  case act::pour:
+    if (a.layer) a.layer->do_pour(x.bytes, x.n);
     break;
   case act::finish:
     if (a.layer) a.layer->do_finish();

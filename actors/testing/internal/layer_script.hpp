@@ -25,6 +25,7 @@ enum class act : std::uint8_t {
   crash,     // the application fails when it has received `n` times more
   crash_now, // the application fails
   write,     // of the application: `bytes`
+  pour,      // of the application: `bytes`, `n` times, while there is room
   finish,    // of the application: it has said all
   close,     // by the application
   abort,     // by the application
