@@ -268,6 +268,29 @@ CRECHE_TEST("P14: pause_out keeps what is written above, and its order; a close 
   CHECK_FALSE(bool(h1)); // it went with its layer
 }
 
+CRECHE_TEST("P14: pause_out may be taken again and again, and be released twice in a turn") {
+  memory_wire w;
+  hold h1, h2;
+  spy_hooks h;
+  auto c = co_await open(n, w.transport() / probing(h));
+  std::string all;
+  for (const char* text : {"ab", "cd", "ef"}) {
+    h1 = h.me->pause_out("one");
+    h2 = h.me->pause_out("two");
+    co_await c.send(text);
+    co_await settled();
+    CHECK(w.got() == all);
+    h1.release();
+    co_await settled();
+    CHECK(w.got() == all);
+    h2.release();
+    h2 = h.me->pause_out("three");
+    h2.release();
+    co_await settled();
+    CHECK(w.got() == (all += text));
+  }
+}
+
 CRECHE_TEST("L2: finish is an order like others: a layer may put its last word before it") {
   struct says_bye final : layer {
     const char* name() const noexcept override { return "says_bye"; }
