@@ -1,4 +1,8 @@
 // The kit judges every layer there is, and finds what is wrong with broken ones.
+//
+// Not the transports: they stand below everything, where the kit has its own. memory and lockstep
+// are under every script here; tcp speaks with a kernel, which takes and gives in its own time, so
+// that between two steps nothing would be settled: tcp_layer_test holds it.
 #include "actors/testing/check_layer.hpp"
 
 #include "actors/idle.hpp"
