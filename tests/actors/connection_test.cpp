@@ -394,3 +394,18 @@ TEST_CASE("P17: a connection that is refused says to whom") {
   CHECK(r.how() == run_result::kind::completed);
   CHECK(what == "connect to " + port.address + ": Connection refused");
 }
+
+CRECHE_TEST("P24: what comes out of a stack that nobody asks is dropped, and its end is an end") {
+  memory_wire w;
+  const any_stack s = w.transport() / lines(line_end::lf);
+  auto spec = as_child(s);
+  auto c = n.start(std::move(spec));
+  std::string many;
+  while (many.size() < 200'000) many += "ab\n";
+  w.feed(many);
+  co_await settled();
+  CHECK(w.given() == many.size());
+  w.eof();
+  co_await settled();
+  CHECK(c.ended());
+}
