@@ -114,7 +114,7 @@ protected:
   void eof_above();
 
   // ---- downward
-  /// Accepted without room up to twice the high mark (64 KiB); past that it throws
+  /// Accepted without room up to twice the usual high mark (64 KiB); past that it throws
   /// std::length_error.
   void write_below(slice b);
   /// The same for what belongs together: if there is room for the first, all of it goes.

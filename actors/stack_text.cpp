@@ -132,8 +132,12 @@ arguments split(std::string_view text) {
   }
 }
 
+bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 32 || c == 127; }
+
 std::string sentence(std::string_view text, std::size_t column, const std::string& why) {
-  return "column " + std::to_string(column) + " of '" + std::string(text) + "': " + why;
+  std::string shown(text);
+  std::replace_if(shown.begin(), shown.end(), is_control, '?'); // NUL would end the sentence
+  return "column " + std::to_string(column) + " of '" + shown + "': " + why;
 }
 
 } // namespace
@@ -167,6 +171,9 @@ any_stack stack_words::parse(std::string_view text) const {
   const auto fail = [&](std::size_t where, const std::string& why) {
     throw stack_text_error(text, where + 1, why);
   };
+  const auto odd = std::find_if(text.begin(), text.end(), is_control);
+  if (odd != text.end())
+    fail(std::size_t(odd - text.begin()), "a control character cannot stand in a stack's text");
   for (;;) {
     const auto begin = at;
     while (at < text.size() && is_word(text[at])) ++at;

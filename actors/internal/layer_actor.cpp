@@ -368,7 +368,7 @@ void layer_actor::write_below(slice* parts, std::size_t n) {
     auto m = std::make_unique<message>(verb::write, std::move(*b));
     if (waits) {
       unsent_bytes_ += size;
-      if (unsent_bytes_ > 2 * down_->marks.high)
+      if (unsent_bytes_ > 2 * std::max(down_->marks.high, internal::marks{}.high))
         throw std::length_error("written past twice the high mark without waiting for room");
       unsent_.push(std::move(m));
       continue;

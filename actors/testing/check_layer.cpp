@@ -1,266 +1,23 @@
 #include "actors/testing/check_layer.hpp"
 
-#include "actors/connection.hpp"
+#include "actors/testing/internal/layer_script.hpp"
 #include "runtime/testing/run_test.hpp"
-#include "runtime/this_task.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <optional>
 
 namespace creche::testing {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// ---- a script: what happens, in order. Between two steps everything settles, unless it is a
-// burst.
-
-enum class act : std::uint8_t {
-  connect, // the transport is established
-  feed,    // `bytes` from the peer
-  eof,
-  reset,
-  fail,    // the transport
-  take,    // the peer takes `n` bytes more
-  hold,    // the application takes a hold, when it has received `n` times more
-  release, // and lets go of it
-  crash,   // the application fails when it has received `n` times more
-  write,   // of the application: `bytes`
-  finish,  // of the application: it has said all
-  close,   // by the application
-  cancel,  // of the stack
-};
-
-struct step {
-  act what;
-  std::string bytes{};
-  std::size_t n = 0;
-};
-
-struct script {
-  std::vector<step> steps;
-  bool lockstep = false, burst = false;
-};
-
-std::string quoted(std::string_view s) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string r = "\"";
-  for (const char c : s) {
-    if (r.size() > 200) return r + "...\"";
-    const auto b = static_cast<unsigned char>(c);
-    if (c == '\n')
-      r += "\\n";
-    else if (c == '\r')
-      r += "\\r";
-    else if (b < 32 || b > 126)
-      ((r += "\\x") += digits[b >> 4]) += digits[b & 15];
-    else
-      r += c;
-  }
-  return r + '"';
-}
-
-std::string to_text(const script& s) {
-  std::string r = s.lockstep ? "lockstep" : "memory";
-  if (s.burst) r += ", all at once";
-  for (auto& x : s.steps) {
-    r += "; ";
-    switch (x.what) {
-    case act::connect: r += "connect"; break;
-    case act::feed: r += "feed " + quoted(x.bytes); break;
-    case act::eof: r += "eof"; break;
-    case act::reset: r += "reset"; break;
-    case act::fail: r += "the transport fails"; break;
-    case act::take:
-      r += x.n == memory_wire::no_end ? "the peer takes all" : "take " + std::to_string(x.n);
-      break;
-    case act::hold: r += "hold after " + std::to_string(x.n) + " more"; break;
-    case act::release: r += "release"; break;
-    case act::crash: r += "crash after " + std::to_string(x.n) + " more"; break;
-    case act::write: r += "write " + quoted(x.bytes); break;
-    case act::finish: r += "finish"; break;
-    case act::close: r += "close"; break;
-    case act::cancel: r += "cancel"; break;
-    }
-  }
-  return r;
-}
-
-// ---- what a run gives
-
-struct trace {
-  std::vector<std::string> up;
-  std::string down, wrong; // wrong: what broke the contract at once
-  std::size_t given = 0;
-  bool established = false, eof = false, over = false, finished = false;
-  ended_by how = ended_by::clean;
-
-  std::string octets() const {
-    std::string s;
-    for (auto& x : up) s += x;
-    return s;
-  }
-  /// The layer has ended the stack by itself.
-  bool refused() const { return over && (how == ended_by::truncated || how == ended_by::refused); }
-};
-
-std::string to_text(const trace& t) {
-  std::string s;
-  for (auto& x : t.up) s += (s.empty() ? "" : " ") + quoted(x);
-  if (t.eof) s += " eof";
-  if (t.over) s += " ended as " + std::string(to_text(t.how));
-  return "[" + s + "]";
-}
-
-/// The application's end, as a layer; the script looks into it from outside.
-struct app;
-struct app_link {
-  app_link() = default;
-  app_link(const app_link&) = delete;
-  ~app_link();
-  trace t;
-  app* layer = nullptr;
-  bool connected = false;
-  std::size_t hold_after = ~std::size_t{0}, crash_after = ~std::size_t{0};
-};
-
-struct app : layer {
-  app_link* to; // null: nobody looks any more
-  hold held;
-  explicit app(app_link* l) : to(l) { to->layer = this; }
-  ~app() override {
-    if (to) to->layer = nullptr;
-  }
-  const char* name() const noexcept override { return "application"; }
-
-  /// Counts down; then once.
-  static bool due(std::size_t& left) {
-    if (left == ~std::size_t{0}) return false;
-    return left-- == 0;
-  }
-  static void say(app_link& link, const char* what) {
-    if (link.t.wrong.empty()) link.t.wrong = what;
-  }
-  void established() override {
-    if (!to) return;
-    auto& link = *to;
-    if (std::exchange(link.t.established, true)) say(link, "established was told twice");
-    if (!link.connected) say(link, "established was told before the layer below was");
-  }
-  take received(const slice& in) override {
-    if (!to) return all(in);
-    auto& link = *to;
-    if (!link.t.established) say(link, "bytes came before established");
-    if (link.t.eof) say(link, "bytes came after the end of the stream");
-    if (held) say(link, "bytes came while they were held");
-    if (due(link.crash_after)) throw std::runtime_error("the application failed");
-    link.t.up.emplace_back(in.view());
-    if (due(link.hold_after)) held = pause_in("check_layer");
-    return all(in);
-  }
-  void eof() override {
-    if (!to) return;
-    auto& link = *to;
-    if (std::exchange(link.t.eof, true)) say(link, "the end of the stream was told twice");
-    if (!link.t.established) say(link, "the end of the stream came before established");
-    if (held) say(link, "the end of the stream came while held");
-  }
-  void do_write(std::string_view b) { write_below(slice::copy_of(b)); }
-  void do_finish() { finish_below(); }
-  void do_close() { close_below(ended_by::clean); }
-  void do_hold() { held = pause_in("check_layer"); }
-};
-app_link::~app_link() {
-  if (layer) layer->to = nullptr;
-}
-
-struct frames_app final : app {
-  using app::app;
-  using speaks_below = frames;
-  using speaks_above = no_speech;
-};
-struct octets_app final : app {
-  using app::app;
-  using speaks_above = no_speech;
-};
-
-any_stack stack_for(memory_wire& w, const any_stack& layer, app_link& a) {
-  const any_stack below = w.transport().on_top(layer);
-  if (layer.above() == speech::frames) return below.on_top(layered_as<frames_app>("app", &a));
-  return below.on_top(layered_as<octets_app>("app", &a));
-}
-
-void play_step(const step& x, memory_wire& w, app_link& a, child& c) {
-  switch (x.what) {
-  case act::connect:
-    a.connected = true;
-    w.connect();
-    break;
-  case act::feed: w.feed(x.bytes); break;
-  case act::eof: w.eof(); break;
-  case act::reset: w.reset(); break;
-  case act::fail: w.fail(); break;
-  case act::take: w.take(x.n); break;
-  case act::hold:
-    if (x.n)
-      a.hold_after = x.n - 1;
-    else if (a.layer)
-      a.layer->do_hold();
-    break;
-  case act::release:
-    a.hold_after = ~std::size_t{0};
-    if (a.layer) a.layer->held.release();
-    break;
-  case act::crash: a.crash_after = x.n; break;
-  case act::write:
-    if (a.layer) a.layer->do_write(x.bytes);
-    break;
-  case act::finish:
-    if (a.layer) a.layer->do_finish();
-    break;
-  case act::close:
-    if (a.layer) a.layer->do_close();
-    break;
-  case act::cancel: c.cancel("check_layer"); break;
-  }
-}
-
-/// One stack through one script; afterwards it is ended, and must have.
-task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) {
-  memory_wire w(s.lockstep);
-  w.connect_later();
-  app_link a;
-  auto spec = as_child(stack_for(w, layer, a), "checked").ignore_failure();
-  auto c = n.start(std::move(spec));
-  co_await sleep_for(1ns);
-  for (auto& x : s.steps) {
-    play_step(x, w, a, c);
-    if (!s.burst) co_await sleep_for(1ns);
-  }
-  co_await sleep_for(1ns);
-  auto& t = a.t;
-  t.over = c.ended();
-  t.down = w.got();
-  t.given = w.given();
-  t.finished = w.finished();
-  t.how = w.how();
-  const auto broken = std::any_of(s.steps.begin(), s.steps.end(), [](const step& x) {
-    return x.what == act::reset || x.what == act::fail || x.what == act::cancel;
-  });
-  if (broken && !t.over && a.connected) t.wrong = "the stack did not end with its transport";
-  result = t;
-  if (!c.ended()) c.cancel();
-  co_await c.wait();
-}
+using detail::act, detail::quoted, detail::script, detail::to_text, detail::trace;
 
 // ---- the judge
 
 class checker {
 public:
   checker(const any_stack& l, const below_script& b, const above_script& a, const check_options& o)
-      : layer_(l), below_(b), above_(a), options_(o), frames_(l.above() == speech::frames) {
+      : layer_(l), below_(b), above_(a), options_(o), frames_(l.above() == speech::frames),
+        serves_(l.above() == speech::nothing) {
     report_.layer = l.to_text();
     report_.seed = o.seed ? o.seed : draw_seed();
   }
@@ -269,10 +26,15 @@ public:
 private:
   trace played(const script& s);
   std::string verdict(const script& s);
-  std::string differs(const trace& t, const trace& whole, bool complete) const;
+  /// How much of the whole run must have come of another one.
+  enum class extent : std::uint8_t { all, what_came, beginning, beginning_of_what_came };
+  std::string differs(const trace& t, const trace& whole, extent e) const;
+  std::string unmet(const trace& t) const;
   void check(const char* what, script s);
   void expectations();
+  void last_words();
   void appetite(bool lockstep);
+  void eloquence(bool lockstep);
   script smaller(script s);
 
   script begun(bool lockstep) const {
@@ -282,19 +44,28 @@ private:
   void pauses(bool lockstep);
   void ends(bool lockstep);
   void writes(bool lockstep);
+  void slow_peer(bool lockstep);
+  void interrupted(bool lockstep);
+  void restarts(bool lockstep);
+  void add_writes(script& s) const {
+    for (auto& b : above_.writes) s.steps.push_back({act::write, b});
+  }
+  std::vector<act> breaks() const;
 
   const any_stack& layer_;
   const below_script& below_;
   const above_script& above_;
   const check_options& options_;
-  const bool frames_;
-  std::size_t received_ = 0; // how often the application was shown something, of the whole
+  const bool frames_, serves_; // serves: nobody is above, and what it does is what the peer gets
+  std::size_t received_ = 0;   // how often the application was shown something, of the whole
+  std::size_t answers_ = 0;    // bytes that the peer got, of the whole
+  std::size_t found_ = 0;      // scripts that failed
   check_report report_;
 };
 
 trace checker::played(const script& s) {
   trace t;
-  const auto body = [&](nursery& n) { return play(n, layer_, s, t); };
+  const auto body = [&](nursery& n) { return detail::play(n, layer_, s, t); };
   ++report_.scripts;
   const auto r = run_virtual({.name = "check", .seed = report_.seed}, body);
   if (!r.deadlock.empty()) t.wrong = "it hangs:\n" + r.deadlock;
@@ -305,63 +76,81 @@ trace checker::played(const script& s) {
 }
 
 // What is different from the run with the same bytes, whole.
-std::string checker::differs(const trace& t, const trace& whole, bool complete) const {
+std::string checker::differs(const trace& t, const trace& whole, extent e) const {
   const auto instead = " instead of " + to_text(whole);
+  const bool all = e == extent::all || e == extent::what_came;
   if (frames_) {
-    if (complete ? t.up != whole.up
-                 : t.up.size() > whole.up.size() ||
-                       !std::equal(t.up.begin(), t.up.end(), whole.up.begin()))
+    if (all ? t.up != whole.up
+            : t.up.size() > whole.up.size() ||
+                  !std::equal(t.up.begin(), t.up.end(), whole.up.begin()))
       return "what came out is " + to_text(t) + instead;
   } else {
     const auto a = t.octets(), b = whole.octets();
-    if (complete ? a != b : !b.starts_with(a)) return "what came out is " + to_text(t) + instead;
+    if (all ? a != b : !b.starts_with(a)) return "what came out is " + to_text(t) + instead;
   }
-  if (complete && t.down != whole.down)
+  if ((e == extent::all && t.down != whole.down) ||
+      (serves_ && e == extent::beginning && !whole.down.starts_with(t.down)))
     return "the peer got " + quoted(t.down) + " instead of " + quoted(whole.down);
-  if (complete && (t.eof != whole.eof || t.over != whole.over || (t.over && t.how != whole.how)))
+  if (e == extent::all &&
+      (t.eof != whole.eof || t.over != whole.over || (t.over && t.how != whole.how)))
     return "the end is different: " + to_text(t) + instead;
   return {};
 }
 
 std::string checker::verdict(const script& s) {
   const auto t = played(s);
-  if (!t.wrong.empty()) return t.wrong;
-  // the same bytes, whole, with everything taken at once
+  if (!t.wrong.empty() || t.moot) return t.wrong;
+  // the same bytes in one life, whole, with everything taken at once
   script plain = begun(false);
   std::string fed;
-  bool ended = false, complete = true, connected = false;
+  bool ended = false, connected = false, said = false, closed = false;
+  auto e = extent::all;
+  std::vector<detail::step> orders;
   for (auto& x : s.steps) {
     switch (x.what) {
     case act::feed: fed += x.bytes; break;
     case act::eof: ended = true; break;
-    case act::write:
+    case act::write: plain.steps.push_back(x); break;
     case act::finish:
-    case act::close: break;
+      said = true;
+      orders.push_back(x);
+      break;
+    case act::close:
+      closed = true;
+      orders.push_back(x);
+      break;
     case act::connect: connected = true; break;
+    case act::drain:
+      if (e == extent::all) e = s.burst ? extent::beginning_of_what_came : extent::what_came;
+      break;
     case act::reset:
     case act::fail:
     case act::crash:
-    case act::cancel: complete = false; break;
+    case act::crash_now:
+    case act::abort:
+    case act::cancel: e = extent::beginning; break;
+    case act::again:
+      plain = begun(false);
+      fed.clear();
+      orders.clear();
+      ended = connected = said = closed = false;
+      e = extent::all;
+      break;
     default: break;
     }
   }
-  if (!connected) complete = false;
-  if (!fed.empty()) plain.steps.push_back({act::feed, fed});
-  for (auto& x : s.steps)
-    if (x.what == act::write) plain.steps.push_back(x);
+  if (!connected || (closed && s.steps.back().what != act::close)) e = extent::beginning;
+  if (!fed.empty()) plain.steps.insert(plain.steps.begin() + 1, {act::feed, fed});
   if (ended) plain.steps.push_back({act::eof});
-  for (auto& x : s.steps) {
-    if (x.what != act::close && x.what != act::finish) continue;
-    plain.steps.push_back(x);
-    if (x.what == act::close && s.steps.back().what != act::close) complete = false;
-  }
+  plain.steps.insert(plain.steps.end(), orders.begin(), orders.end());
   const auto whole = played(plain);
   if (!whole.wrong.empty()) return whole.wrong;
-  if (auto why = differs(t, whole, complete); !why.empty()) return why;
-  if (complete && ended && !t.eof && !t.refused())
+  const auto* life = s.has(act::again) ? "after a restart, " : "";
+  if (auto why = differs(t, whole, e); !why.empty()) return life + why;
+  if (e != extent::all) return {};
+  if (ended && !serves_ && !t.eof && !t.refused())
     return "the end of the stream was not told: " + to_text(t);
-  const auto said = [](const step& x) { return x.what == act::finish; };
-  if (complete && !t.over && std::any_of(s.steps.begin(), s.steps.end(), said) && !t.finished)
+  if (said && !t.over && !t.finished)
     return "the peer was not told that the application has said all";
   return {};
 }
@@ -396,31 +185,69 @@ script checker::smaller(script s) {
 }
 
 void checker::check(const char* what, script s) {
-  if (report_.failures.size() >= 5) return; // enough to begin with
-  if (verdict(s).empty()) return;
-  s = smaller(std::move(s));
-  report_.failures.push_back(std::string(what) + ": " + verdict(s) + "\n  script: " + to_text(s));
+  if (found_ >= 5) return; // enough to begin with
+  const auto first = verdict(s);
+  if (first.empty()) return;
+  ++found_;
+  auto small = smaller(s);
+  auto why = verdict(small);
+  if (why.empty()) { // what it does depends on what was done before
+    small = std::move(s);
+    why = first + "; but not when it is played again: is anything kept beside the layer?";
+  }
+  const auto script = why + "\n  script: " + to_text(small);
+  const auto told = [&](const std::string& f) { return f.ends_with(": " + script); };
+  if (std::none_of(report_.failures.begin(), report_.failures.end(), told))
+    report_.failures.push_back(what + (": " + script));
 }
 
 // What the author says has to come out, at all.
 void checker::expectations() {
   auto s = begun(false);
   s.steps.push_back({act::feed, below_.messages});
-  const auto only_fed = played(s);
-  received_ = only_fed.up.size();
-  for (auto& b : above_.writes) s.steps.push_back({act::write, b});
-  const auto t = played(s);
   const auto add = [&](const std::string& why) {
     report_.failures.push_back(why + "\n  script: " + to_text(s));
   };
+  const auto only_fed = played(s);
+  received_ = only_fed.up.size();
+  add_writes(s);
+  const auto t = played(s);
   if (!t.wrong.empty()) return add(t.wrong);
-  if (!t.established) return add("established is never told");
+  if (const auto why = unmet(t); !why.empty()) return add(why);
+  answers_ = t.down.size();
+}
+
+// The end behind whole messages is a good one, and in the middle of one it is not.
+void checker::last_words() {
+  if (!report_.failures.empty()) return;
+  script s;
+  const auto add = [&](const std::string& why) {
+    report_.failures.push_back(why + "\n  script: " + to_text(s));
+  };
+  const auto told = [&](const trace& x) { return serves_ ? x.over : x.eof; };
+  s.steps = {{act::connect}, {act::feed, below_.messages}, {act::eof}};
+  const auto whole = played(s);
+  if (!whole.wrong.empty()) return add(whole.wrong);
+  if (whole.refused() || !told(whole))
+    return add("the end behind whole messages: " + to_text(whole));
+  if (below_.left_over.empty()) return;
+  s.steps[1].bytes += below_.left_over;
+  const auto half = played(s);
+  if (!half.wrong.empty()) return add(half.wrong);
+  if (!half.refused())
+    add("the end in the middle of a message is told as a good one: " + to_text(half));
+}
+
+// Of the whole run, what its author did not expect.
+std::string checker::unmet(const trace& t) const {
+  if (!serves_ && !t.established) return "established is never told";
   std::string all;
   for (auto& x : above_.received) all += x;
   if (frames_ ? t.up != above_.received : t.octets() != all)
-    add("what came out is " + to_text(t) + ", and not what was expected");
+    return "what came out is " + to_text(t) + ", and not what was expected";
   if (!t.down.ends_with(above_.sent) || (above_.sent.empty() && !above_.writes.empty()))
-    add("the peer got " + quoted(t.down) + " and not " + quoted(above_.sent));
+    return "the peer got " + quoted(t.down) + " and not " + quoted(above_.sent);
+  return {};
 }
 
 void checker::splits(bool lockstep) {
@@ -442,6 +269,7 @@ void checker::splits(bool lockstep) {
 }
 
 void checker::pauses(bool lockstep) {
+  if (serves_) return; // nobody could take a hold
   for (std::size_t i = 0; i <= received_; ++i) {
     for (const bool ended : {false, true}) {
       auto s = begun(lockstep);
@@ -456,28 +284,144 @@ void checker::pauses(bool lockstep) {
   }
 }
 
+// How a life may end before its time.
+std::vector<act> checker::breaks() const {
+  if (serves_) return {act::reset, act::fail, act::cancel};
+  return {act::reset, act::fail, act::cancel, act::crash_now, act::abort};
+}
+
 void checker::ends(bool lockstep) {
   const auto all = below_.messages + below_.left_over;
+  auto ways = breaks();
+  ways.insert(ways.end(), {act::eof, act::drain});
+  if (!serves_) ways.push_back(act::close);
   for (std::size_t i = 0; i <= all.size(); ++i) {
-    for (const auto how : {act::eof, act::reset, act::fail, act::cancel}) {
+    for (const auto how : ways) {
       auto s = begun(lockstep);
       if (i) s.steps.push_back({act::feed, all.substr(0, i)});
       s.steps.push_back({how});
       check("an end after every byte", s);
+      if (how == act::close) continue;
       s.burst = true;
       check("an end right after every byte", s);
     }
   }
-  for (const auto how : {act::eof, act::reset, act::fail, act::cancel}) {
+  for (const auto how : ways) {
+    if (how == act::drain || how == act::close) continue; // they wait for the connection
     script s{.steps = {{how}}, .lockstep = lockstep, .burst = false};
     if (how == act::eof) s.steps.push_back({act::connect});
     check("an end before it is connected", s);
   }
-  for (std::size_t i = 0; i <= received_; ++i) {
+  for (std::size_t i = 0; !serves_ && i <= received_; ++i) {
     auto s = begun(lockstep);
     s.steps.push_back({act::crash, {}, i});
     s.steps.push_back({act::feed, below_.messages});
     check("the application fails", s);
+  }
+}
+
+// Whatever it is about: held, or with a peer that takes nothing, or with all of it at once.
+void checker::interrupted(bool lockstep) {
+  const auto all = below_.messages + below_.left_over;
+  std::vector<script> talks;
+  if (!serves_) {
+    auto held = begun(lockstep);
+    for (std::size_t i = 0; i <= received_; i += std::max<std::size_t>(1, received_ / 2)) {
+      held.steps.push_back({act::hold, {}, i});
+      held.steps.push_back({act::feed, below_.messages});
+      held.steps.push_back({act::release});
+    }
+    talks.push_back(held);
+  }
+  auto stalled = begun(lockstep);
+  stalled.steps.push_back({act::take, {}, 0});
+  stalled.steps.push_back({act::feed, all});
+  add_writes(stalled);
+  for (std::size_t i = 0; i < answers_; i += std::max<std::size_t>(1, answers_ / 8))
+    stalled.steps.push_back({act::take, {}, i + 1});
+  stalled.steps.push_back({act::finish});
+  stalled.steps.push_back({act::eof});
+  stalled.steps.push_back({act::take, {}, memory_wire::no_end});
+  talks.push_back(stalled);
+  for (auto& talk : talks) {
+    for (std::size_t i = 1; i <= talk.steps.size(); ++i) {
+      for (const auto how : breaks()) {
+        auto s = talk;
+        s.steps.resize(i);
+        s.steps.push_back({how});
+        check("an end at every step", s);
+        s.burst = true;
+        check("an end right after every step", s);
+      }
+    }
+  }
+  auto at_once = begun(lockstep);
+  at_once.burst = true;
+  at_once.steps.push_back({act::feed, all});
+  add_writes(at_once);
+  constexpr std::size_t most_turns = 16; // more than a letter takes up and down again
+  for (std::size_t i = 1; i <= most_turns; ++i) {
+    for (const auto how : breaks()) {
+      auto s = at_once;
+      s.steps.push_back({act::turns, {}, i});
+      s.steps.push_back({how});
+      check("an end at every turn", s);
+    }
+  }
+}
+
+// However a life ended, the next one is as the first.
+void checker::restarts(bool lockstep) {
+  const auto all = below_.messages + below_.left_over;
+  const auto again = [&](script s) {
+    s.steps.insert(s.steps.end(), {{act::again}, {act::connect}, {act::feed, below_.messages}});
+    add_writes(s);
+    check("a restart", s);
+  };
+  for (const auto how : breaks()) {
+    if (how == act::cancel) continue; // that is an order, and for good
+    again({.steps = {{how}}, .lockstep = lockstep, .burst = false});
+    for (std::size_t i = 0; i <= all.size(); ++i) {
+      auto s = begun(lockstep);
+      if (i) s.steps.push_back({act::feed, all.substr(0, i)});
+      s.steps.push_back({how});
+      again(s);
+    }
+    auto stalled = begun(lockstep);
+    stalled.steps.push_back({act::hold});
+    stalled.steps.push_back({act::take, {}, 0});
+    stalled.steps.push_back({act::feed, below_.messages});
+    add_writes(stalled);
+    stalled.steps.push_back({how});
+    again(stalled);
+  }
+}
+
+// What it answers, to a peer that takes it slowly.
+void checker::slow_peer(bool lockstep) {
+  if (!serves_) return;
+  auto stalled = begun(lockstep);
+  stalled.steps.push_back({act::take, {}, 0});
+  stalled.steps.push_back({act::feed, below_.messages});
+  for (const bool ended : {false, true}) {
+    auto slow = stalled;
+    if (ended) slow.steps.push_back({act::eof});
+    for (std::size_t i = 0; i < answers_; ++i) slow.steps.push_back({act::take, {}, 1});
+    slow.steps.push_back({act::take, {}, memory_wire::no_end});
+    check("a peer that takes a byte at a time", slow);
+  }
+  for (std::size_t i = 0; i <= answers_; ++i) {
+    auto s = stalled;
+    if (i) s.steps.push_back({act::take, {}, i});
+    auto rest = s;
+    rest.steps.push_back({act::eof});
+    rest.steps.push_back({act::take, {}, memory_wire::no_end});
+    check("the peer has said all, and takes the rest", rest);
+    for (const auto how : breaks()) {
+      auto broken = s;
+      broken.steps.push_back({how});
+      check("an end while the peer takes nothing", broken);
+    }
   }
 }
 
@@ -519,36 +463,65 @@ void checker::writes(bool lockstep) {
   check("both directions at once", both);
 }
 
-// Nobody above takes anything: then not everything may be taken from below; and all of it comes out
-// in the end.
+// Nobody takes anything, above or, of a layer that answers, below: then not everything may be taken
+// from the peer; and all of it comes out in the end.
 void checker::appetite(bool lockstep) {
   if (!options_.repeats || below_.messages.empty()) return;
   std::string block;
   std::size_t times = 0;
   for (; block.size() < 16 * 1024; ++times) block += below_.messages;
-  auto s = begun(lockstep);
-  s.steps.push_back({act::hold});
   const auto blocks = 2 * options_.most_taken / block.size() + 2;
+  times *= blocks;
+  auto s = begun(lockstep);
+  s.steps.push_back(serves_ ? detail::step{act::take} : detail::step{act::hold});
   for (std::size_t i = 0; i < blocks; ++i) s.steps.push_back({act::feed, block});
-  s.burst = false;
-  const auto held = played(s);
   const auto add = [&](const std::string& why) {
-    report_.failures.push_back("a peer that never stops: " + why + "\n  script: " +
-                               std::string(lockstep ? "lockstep" : "memory") + "; connect; hold; " +
+    report_.failures.push_back("a peer that never stops: " + why +
+                               "\n  script: " + std::string(lockstep ? "lockstep" : "memory") +
+                               "; connect; " + (serves_ ? "take 0; " : "hold; ") +
                                std::to_string(blocks) + " times feed " + quoted(block));
   };
+  const auto held = played(s);
   if (!held.wrong.empty()) return add(held.wrong);
   if (held.given > options_.most_taken)
-    return add(std::to_string(held.given) + " bytes were taken while nobody above took any");
-  s.steps.push_back({act::release});
+    return add(std::to_string(held.given) + " bytes were taken while nobody " +
+               (serves_ ? "took the answers" : "above took any"));
+  s.steps.push_back(serves_ ? detail::step{act::take, {}, memory_wire::no_end}
+                            : detail::step{act::release});
   const auto t = played(s);
   if (!t.wrong.empty()) return add(t.wrong);
-  const auto want = frames_ ? received_ * times * blocks : 0;
   std::size_t octets = 0;
   for (auto& x : above_.received) octets += x.size();
-  if (frames_ ? t.up.size() != want : t.octets().size() != octets * times * blocks)
-    add(frames_ ? std::to_string(t.up.size()) + " frames came out, not " + std::to_string(want)
-                : std::to_string(t.octets().size()) + " bytes came out");
+  const auto wants = [&](std::size_t got, std::size_t once, const char* what) {
+    if (got != once * times) add(std::to_string(got) + what);
+  };
+  if (serves_)
+    wants(t.down.size(), answers_, " bytes of answers came");
+  else if (frames_)
+    wants(t.up.size(), received_, " frames came out");
+  else
+    wants(t.octets().size(), octets, " bytes came out");
+}
+
+// The application has more to say than anybody keeps, and says it while there is room: to a peer
+// that takes nothing, and then all.
+void checker::eloquence(bool lockstep) {
+  std::size_t size = 0;
+  for (auto& b : above_.writes) size += b.size() + 1; // an empty one counts as well
+  if (above_.writes.empty() || !options_.repeats) return;
+  const auto times = 2 * options_.most_taken / 64 / size + 2;
+  auto s = begun(lockstep);
+  s.steps.insert(s.steps.end(), {{act::feed, below_.messages}, {act::take}});
+  for (auto& b : above_.writes) s.steps.push_back({act::pour, b, times});
+  s.steps.push_back({act::take, {}, memory_wire::no_end});
+  const auto t = played(s);
+  const auto want = answers_ + above_.sent.size() * (times - 1);
+  if (t.wrong.empty() && t.down.size() == want) return;
+  report_.failures.push_back("an application that never stops: " +
+                             (t.wrong.empty() ? "the peer got " + std::to_string(t.down.size()) +
+                                                    " bytes instead of " + std::to_string(want)
+                                              : t.wrong) +
+                             "\n  script: " + to_text(s));
 }
 
 check_report checker::run() {
@@ -559,8 +532,13 @@ check_report checker::run() {
     pauses(lockstep);
     ends(lockstep);
     writes(lockstep);
+    slow_peer(lockstep);
+    interrupted(lockstep);
+    restarts(lockstep);
     appetite(lockstep);
+    eloquence(lockstep);
   }
+  last_words();
   return report_;
 }
 

@@ -9,20 +9,30 @@
 // The layer stands between a transport in memory, and again a lockstep one, and a layer that plays
 // the application. It is fed the bytes in every split; with holds above it taken and released at
 // every step; with a peer that takes its bytes one by one; with the end of the stream, a reset, a
-// cancel, a failure of the layer below or above after every byte; with bytes left over; with an
-// application that closes at every step; and with a peer that never stops. What fails is made
-// smaller until nothing can be left out, and printed with the seed that repeats it.
+// cancel, a drain, a failure of the layer below or above, a close or an abort from above after
+// every byte, at every step of a talk that is held or whose peer takes nothing, and after every
+// turn; with bytes left over; with a stack that is restarted after each of these; with a peer that
+// never stops, and with an application that never does. What fails is made smaller until nothing
+// can be left out, and printed with the seed that repeats it.
+//
+// A layer that speaks to nobody above, a server, is judged by what its peer gets: there is no
+// application, and what would be done to it is left out.
 //
 // The contract, of every run:
 //  - what comes out is the same however the bytes were cut, and in the same order; of a run that
-//    was broken off, the beginning of it
+//    was broken off, the beginning of it. Of a server the same holds for its answers
 //  - established is told once, not before the layer below is; nothing else is told before it
 //  - the end of the stream is told once, after the last byte, and nothing after it; or the layer
-//    ends the stack as truncated or refused
+//    ends the stack as truncated or refused. Behind whole messages it is a good end, in the middle
+//    of one it is not
 //  - what is written below is the same however slowly it is taken; a finish or close comes after
 //    it, and after a finish what the peer sends still comes out
-//  - while nobody above takes anything, a bounded number of bytes is taken from below
-//  - the stack ends when its transport does, or is cancelled; nothing is left of it
+//  - while nobody above takes anything, or nobody a server's answers, a bounded number of bytes is
+//    taken from below
+//  - the stack ends when its transport or its application does, or when it is cancelled or drained;
+//    nothing is left of it; what came before a drain has come out
+//  - nobody fails of whom it was not asked
+//  - opened again after any end, the stack is as new
 // Runs of its own on the virtual clock: call it from a plain test case, not from a task.
 #pragma once
 
@@ -52,7 +62,8 @@ public:
   above_script&& receives(std::vector<std::string> r) && {
     return received = std::move(r), std::move(*this);
   }
-  /// What the peer must get for its writes, beside what the layer answers to the peer.
+  /// What the peer must get for its writes, behind what the layer answers to the peer; of a server
+  /// the end of its answers.
   above_script&& sends(std::string s) && { return sent = std::move(s), std::move(*this); }
 
   std::vector<std::string> writes, received;
@@ -63,7 +74,8 @@ struct check_options {
   std::uint64_t seed = 0; ///< of the order of turns; 0: drawn, or CRECHE_SEED of the environment
   /// The peer's messages may be sent again and again: then the layer's appetite is measured.
   bool repeats = true;
-  /// Bytes that may be taken from a peer while nobody above takes anything.
+  /// Bytes that may be taken from a peer while nobody above takes anything. Twice as many are sent,
+  /// and more.
   std::size_t most_taken = 400 * 1024;
 };
 
@@ -85,7 +97,7 @@ check_report check(const any_stack& layer, const below_script& below, const abov
 } // namespace detail
 
 /// `make_below()` gives a below_script, `make_above()` an above_script. Any one layer, or several,
-/// with octets below and octets or frames above.
+/// with octets below, and octets, frames or nothing above.
 template <class Below, class L, class Above>
 check_report check_layer(const Below& make_below, const L& layer, const Above& make_above,
                          const check_options& o = {}) {

@@ -451,3 +451,18 @@ CRECHE_TEST("P14: many who send large frames at once wait for each other's room"
   CHECK(sent == 40);
   w.take(memory_wire::no_end);
 }
+
+CRECHE_TEST("P24: what comes out of a stack that nobody asks is dropped, and its end is an end") {
+  memory_wire w;
+  const any_stack s = w.transport() / lines(line_end::lf);
+  auto spec = as_child(s);
+  auto c = n.start(std::move(spec));
+  std::string many;
+  while (many.size() < 200'000) many += "ab\n";
+  w.feed(many);
+  co_await settled();
+  CHECK(w.given() == many.size());
+  w.eof();
+  co_await settled();
+  CHECK(c.ended());
+}

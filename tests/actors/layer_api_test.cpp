@@ -166,6 +166,43 @@ CRECHE_TEST("P21: a layer may ask for more than 64 KiB if it has said so, and th
   CHECK(w.given() == 2 * size + high);
 }
 
+CRECHE_TEST("P21: with just as many bytes left as it needs, a layer is asked again") {
+  memory_wire w;
+  std::string seen;
+  spy_hooks h;
+  h.received = [&](spy&, const slice& in) -> take {
+    seen += std::to_string(in.size()) + " ";
+    return {in.size() < 2 ? 0u : 2u, 2};
+  };
+  auto c = co_await open(n, w.transport() / probing(h));
+  w.feed("aabbcc");
+  co_await settled();
+  CHECK(seen == "6 4 2 ");
+  w.feed("d");
+  w.feed("dee"); // these lie in its buffer
+  co_await settled();
+  CHECK(seen == "6 4 2 1 4 2 ");
+}
+
+CRECHE_TEST("L3: what a layer needs once is no more let through when it has had it") {
+  constexpr std::uint32_t size = 1'000'000;
+  memory_wire w;
+  bool done = false;
+  spy_hooks h;
+  h.attached = [&](spy& p) { p.may_need(size); };
+  h.received = [&](spy& p, const slice& in) -> take {
+    if (done) return p.wait();
+    if (in.size() < size) return {0, size};
+    done = true;
+    return {size, 0};
+  };
+  auto c = co_await open(n, w.transport() / probing(h));
+  w.feed(std::string(2 * size, 'x'));
+  co_await settled();
+  CHECK(done);
+  CHECK(w.given() < size + 3 * high);
+}
+
 CRECHE_TEST("P21: a layer that asks for more than it said is a failure, with a clear word") {
   for (const std::uint32_t most : {0u, 100'000u}) {
     memory_wire w;
@@ -229,6 +266,29 @@ CRECHE_TEST("P14: pause_out keeps what is written above, and its order; a close 
   const auto end = co_await c.ended();
   CHECK(end.how == ended_by::clean);
   CHECK_FALSE(bool(h1)); // it went with its layer
+}
+
+CRECHE_TEST("P14: pause_out may be taken again and again, and be released twice in a turn") {
+  memory_wire w;
+  hold h1, h2;
+  spy_hooks h;
+  auto c = co_await open(n, w.transport() / probing(h));
+  std::string all;
+  for (const char* text : {"ab", "cd", "ef"}) {
+    h1 = h.me->pause_out("one");
+    h2 = h.me->pause_out("two");
+    co_await c.send(text);
+    co_await settled();
+    CHECK(w.got() == all);
+    h1.release();
+    co_await settled();
+    CHECK(w.got() == all);
+    h2.release();
+    h2 = h.me->pause_out("three");
+    h2.release();
+    co_await settled();
+    CHECK(w.got() == (all += text));
+  }
 }
 
 CRECHE_TEST("L2: finish is an order like others: a layer may put its last word before it") {

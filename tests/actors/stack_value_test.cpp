@@ -94,6 +94,17 @@ TEST_CASE("P11: an error in a text points at its column, with a sentence") {
   CHECK(wrong("TCP(127.0.0.1:80)") == "1: the name of a layer is missing");
 }
 
+TEST_CASE("P11: a control character is refused, and does not cut the sentence off") {
+  for (const char odd : {'\0', '\n', '\x1f', '\x7f'}) {
+    const auto text = "tap(a" + std::string(1, odd) + "b)";
+    CHECK_THROWS_WITH_AS(parse_stack(text),
+                         "column 6 of 'tap(a?b)': a control character cannot stand in a stack's "
+                         "text",
+                         stack_text_error);
+  }
+  CHECK(again("tap(a b\xc3\xa4.tap)") == "tap(a b\xc3\xa4.tap)");
+}
+
 TEST_CASE("P11: layers in the wrong order are refused in a text as well") {
   CHECK(wrong("lines(lf)/netstring") ==
         "11: netstring speaks octets below, but lines(lf) speaks frames above");

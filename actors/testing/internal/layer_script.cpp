@@ -1,0 +1,323 @@
+#include "actors/testing/internal/layer_script.hpp"
+
+#include "actors/connection.hpp"
+#include "runtime/scope.hpp"
+#include "runtime/this_task.hpp"
+
+#include <algorithm>
+#include <deque>
+
+namespace creche::testing::detail {
+
+using namespace std::chrono_literals;
+
+bool script::has(act a) const noexcept {
+  return std::any_of(steps.begin(), steps.end(), [&](const step& x) { return x.what == a; });
+}
+
+std::string trace::octets() const {
+  std::string s;
+  for (auto& x : up) s += x;
+  return s;
+}
+
+// ---- text
+
+std::string quoted(std::string_view s) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string r = "\"";
+  for (const char c : s) {
+    if (r.size() > 200) return r + "...\"";
+    const auto b = static_cast<unsigned char>(c);
+    if (c == '\n')
+      r += "\\n";
+    else if (c == '\r')
+      r += "\\r";
+    else if (b < 32 || b > 126)
+      ((r += "\\x") += digits[b >> 4]) += digits[b & 15];
+    else
+      r += c;
+  }
+  return r + '"';
+}
+
+namespace {
+
+std::string to_text(const step& x) {
+  switch (x.what) {
+  case act::connect: return "connect";
+  case act::feed: return "feed " + quoted(x.bytes);
+  case act::eof: return "eof";
+  case act::reset: return "reset";
+  case act::fail: return "the transport fails";
+  case act::take:
+    return x.n == memory_wire::no_end ? "the peer takes all" : "take " + std::to_string(x.n);
+  case act::hold: return "hold after " + std::to_string(x.n) + " more";
+  case act::release: return "release";
+  case act::crash: return "crash after " + std::to_string(x.n) + " more";
+  case act::crash_now: return "crash";
+  case act::write: return "write " + quoted(x.bytes);
+  case act::pour: return "write " + quoted(x.bytes) + ", " + std::to_string(x.n) + " times";
+  case act::finish: return "finish";
+  case act::close: return "close";
+  case act::abort: return "abort";
+  case act::cancel: return "cancel";
+  case act::drain: return "drain";
+  case act::turns: return std::to_string(x.n) + " turns";
+  case act::again: return "restart";
+  }
+  return "?";
+}
+
+} // namespace
+
+std::string to_text(const script& s) {
+  std::string r = s.lockstep ? "lockstep" : "memory";
+  if (s.burst) r += ", all at once";
+  for (auto& x : s.steps) r += "; " + to_text(x);
+  return r;
+}
+
+std::string to_text(const trace& t) {
+  std::string s;
+  for (auto& x : t.up) s += (s.empty() ? "" : " ") + quoted(x);
+  if (t.eof) s += " eof";
+  if (t.over) s += " ended as " + std::string(to_text(t.how));
+  return "[" + s + "]";
+}
+
+// ---- the application's end, as a layer; the script looks into it from outside
+
+namespace {
+
+struct app;
+struct app_link {
+  app_link() = default;
+  app_link(const app_link&) = delete;
+  ~app_link();
+  /// Another one will come. What was wrong stays so.
+  void next_life() {
+    trace next;
+    next.wrong = std::move(t.wrong);
+    t = std::move(next);
+    connected = false;
+    hold_after = crash_after = ~std::size_t{0};
+  }
+  trace t;
+  app* layer = nullptr;
+  bool connected = false;
+  std::size_t hold_after = ~std::size_t{0}, crash_after = ~std::size_t{0};
+};
+
+struct app : layer {
+  app_link* to; // null: nobody looks any more
+  hold held;
+  std::deque<std::string> poured; // waits for room
+  explicit app(app_link* l) : to(l) { to->layer = this; }
+  ~app() override {
+    if (to && to->layer == this) to->layer = nullptr;
+  }
+  const char* name() const noexcept override { return "application"; }
+
+  /// Counts down; then once.
+  static bool due(std::size_t& left) {
+    if (left == ~std::size_t{0}) return false;
+    return left-- == 0;
+  }
+  static void say(app_link& link, const char* what) {
+    if (link.t.wrong.empty()) link.t.wrong = what;
+  }
+  void established() override {
+    if (!to) return;
+    auto& link = *to;
+    if (std::exchange(link.t.established, true)) say(link, "established was told twice");
+    if (!link.connected) say(link, "established was told before the layer below was");
+  }
+  take received(const slice& in) override {
+    if (!to) return all(in);
+    auto& link = *to;
+    if (!link.t.established) say(link, "bytes came before established");
+    if (link.t.eof) say(link, "bytes came after the end of the stream");
+    if (held) say(link, "bytes came while they were held");
+    if (due(link.crash_after)) throw std::runtime_error("the application failed");
+    link.t.up.emplace_back(in.view());
+    if (due(link.hold_after)) held = pause_in("check_layer");
+    return all(in);
+  }
+  void eof() override {
+    if (!to) return;
+    auto& link = *to;
+    if (std::exchange(link.t.eof, true)) say(link, "the end of the stream was told twice");
+    if (!link.t.established) say(link, "the end of the stream came before established");
+    if (held) say(link, "the end of the stream came while held");
+  }
+  void drain() override { close_below(ended_by::clean); }
+  void timed_out(time_limit, clock_duration) override {
+    throw std::runtime_error("the application failed");
+  }
+  void do_write(std::string_view b) { write_below(slice::copy_of(b)); }
+  void do_pour(const std::string& b, std::size_t n) {
+    poured.insert(poured.end(), n, b);
+    resume_out();
+  }
+  void resume_out() override {
+    for (; !poured.empty() && room_below(); poured.pop_front()) do_write(poured.front());
+  }
+  void do_finish() { finish_below(); }
+  void do_close() { close_below(ended_by::clean); }
+  void do_abort() { abort_below(ended_by::local); }
+  void do_hold() { held = pause_in("check_layer"); }
+  void do_crash() { limit(time_limit::write, clock_duration::zero()); } // in a turn of its own
+};
+app_link::~app_link() {
+  if (layer) layer->to = nullptr;
+}
+
+struct frames_app final : app {
+  using app::app;
+  using speaks_below = frames;
+  using speaks_above = no_speech;
+};
+struct octets_app final : app {
+  using app::app;
+  using speaks_above = no_speech;
+};
+
+// ---- the transport: a wire of its own for every life of the stack
+
+struct lives {
+  explicit lives(bool lock) : lockstep(lock) {}
+  lives(const lives&) = delete;
+  std::deque<memory_wire> wires;
+  app_link application;
+  const bool lockstep;
+
+  memory_wire& wire() { return wires.back(); }
+};
+
+class renewed_transport final : public creche::detail::layer_part {
+public:
+  explicit renewed_transport(lives& l)
+      : layer_part(l.lockstep ? "lockstep" : "memory", speech::nothing, speech::octets), lives_(l) {
+  }
+  void add_to(internal::stack_actor& s) const override {
+    auto& w = lives_.wires.emplace_back(lives_.lockstep);
+    if (lives_.wires.size() > 1) lives_.application.next_life();
+    w.connect_later();
+    w.transport().parts().front()->add_to(s);
+  }
+
+private:
+  lives& lives_;
+};
+
+any_stack stack_for(const any_stack& layer, lives& l) {
+  const any_stack transport(creche::detail::part::make<renewed_transport>(l));
+  const any_stack below = transport.on_top(layer);
+  if (layer.above() == speech::nothing) return below;
+  if (layer.above() == speech::frames)
+    return below.on_top(layered_as<frames_app>("app", &l.application));
+  return below.on_top(layered_as<octets_app>("app", &l.application));
+}
+
+void play_step(const step& x, lives& l, child& c) {
+  auto& w = l.wire();
+  auto& a = l.application;
+  switch (x.what) {
+  case act::connect:
+    a.connected = true;
+    w.connect();
+    break;
+  case act::feed: w.feed(x.bytes); break;
+  case act::eof: w.eof(); break;
+  case act::reset: w.reset(); break;
+  case act::fail: w.fail(); break;
+  case act::take: w.take(x.n); break;
+  case act::hold:
+    if (x.n)
+      a.hold_after = x.n - 1;
+    else if (a.layer)
+      a.layer->do_hold();
+    break;
+  case act::release:
+    a.hold_after = ~std::size_t{0};
+    if (a.layer) a.layer->held.release();
+    break;
+  case act::crash: a.crash_after = x.n; break;
+  case act::crash_now:
+    if (a.layer) a.layer->do_crash();
+    break;
+  case act::write:
+    if (a.layer) a.layer->do_write(x.bytes);
+    break;
+  case act::pour:
+    if (a.layer) a.layer->do_pour(x.bytes, x.n);
+    break;
+  case act::finish:
+    if (a.layer) a.layer->do_finish();
+    break;
+  case act::close:
+    if (a.layer) a.layer->do_close();
+    break;
+  case act::abort:
+    if (a.layer) a.layer->do_abort();
+    break;
+  case act::cancel: c.cancel("check_layer"); break;
+  case act::drain: c.stop(); break;
+  case act::turns:
+  case act::again: break;
+  }
+}
+
+bool is_end(act a) noexcept {
+  return a == act::reset || a == act::fail || a == act::cancel || a == act::crash_now ||
+         a == act::abort;
+}
+
+} // namespace
+
+task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) {
+  const clock_duration far = 24h;
+  lives l(s.lockstep);
+  auto spec = as_child(stack_for(layer, l), "checked").ignore_failure().stop_within(2 * far);
+  if (s.has(act::again)) spec = std::move(spec).restart(restart::permanent).backoff(no_backoff);
+  auto c = n.start(std::move(spec));
+  co_await sleep_for(1ns);
+  bool ends = false;
+  for (auto& x : s.steps) {
+    if (x.what == act::again && c.restarts() == 0) {
+      if (ends && l.application.connected)
+        l.application.t.wrong = "the stack did not end, and so was not restarted";
+      l.application.t.moot = true;
+      break;
+    }
+    ends = ends || is_end(x.what);
+    play_step(x, l, c);
+    for (std::size_t i = 0; x.what == act::turns && i < x.n; ++i) co_await checkpoint();
+    if (!s.burst || x.what == act::again) co_await sleep_for(1ns);
+  }
+  co_await sleep_for(1ns);
+  const bool drains = s.has(act::drain);
+  const auto end = [&]() -> task<> { co_await c.wait(); };
+  if (drains && l.application.connected) co_await move_on_after(far, end);
+  auto& t = l.application.t;
+  auto& w = l.wire();
+  t.over = c.ended();
+  t.down = w.got();
+  t.given = w.given();
+  t.finished = w.finished();
+  t.how = w.how();
+  if (!t.over && l.application.connected && t.wrong.empty() && !s.has(act::again)) {
+    if (ends) t.wrong = "the stack did not end, though it was broken off";
+    if (drains) t.wrong = "the stack did not end when it was drained";
+  }
+  const auto end_of_stack = c.result();
+  const bool may_fail = s.has(act::fail) || s.has(act::crash) || s.has(act::crash_now);
+  if (end_of_stack && end_of_stack->kind == how::failed && !may_fail)
+    t.wrong = "the stack failed: " + std::string(end_of_stack->why->to_text());
+  result = t;
+  if (!c.ended()) c.cancel();
+  co_await c.wait();
+}
+
+} // namespace creche::testing::detail
