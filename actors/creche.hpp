@@ -4,6 +4,7 @@
 
 #include "actors/connection.hpp"
 #include "actors/http1.hpp"
+#include "actors/http1_stack.hpp"
 #include "actors/idle.hpp"
 #include "actors/layer.hpp"
 #include "actors/listener.hpp"

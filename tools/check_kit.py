@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CASES = "tests/actors/check_layer_test.cpp"
 WORDS = "actors/stack_text.cpp"
 
-# Classes that are no layer between two others, or no layer of their own.
+# Classes and functions whose layer goes by another word.
 JUDGED_AS = {
+    "as_layer": "http1",              # http1::as_layer
     "core_layer": "lines",            # around a core: every framer is one
     "framing_layer_base": "lines",
     "idle_between_frames": "idle",
@@ -53,7 +54,8 @@ def offered(files):
         if name.endswith(".hpp") and "/internal/" not in name:
             for m in FUNCTION.finditer(text):
                 if m.group(1) not in MAKERS:
-                    yield m.group(1), f"{name}:{line_of(text, m.end())}", "the function"
+                    word = JUDGED_AS.get(m.group(1), m.group(1))
+                    yield word, f"{name}:{line_of(text, m.end())}", "the function"
     # classes, and what derives from them
     bases, known, grown = {"layer_actor", "layer"}, {}, True
     while grown:

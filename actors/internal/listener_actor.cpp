@@ -142,7 +142,7 @@ void listener_actor::describe(const tree_sink& out) const {
   out.detail(n(open_) + " open");
   out.detail(n(counters_.accepted) + " accepted");
   if (plan_.service) out.detail(plan_.service->whole.to_text());
-  if (plan_.server) out.detail(n(counters_.requests) + " requests");
+  if (plan_.server || counters_.requests.load()) out.detail(n(counters_.requests) + " requests");
   if (counters_.refused_requests.load()) out.detail(n(counters_.refused_requests) + " refused");
   for (std::size_t i = 0; i < http1::errc_kinds; ++i)
     if (counters_.refused_for[i].load())

@@ -24,6 +24,7 @@ public:
                const tcp_limits& limits);
   ~served_stack() override;
   void opened() override;
+  connection_counters* counters() noexcept override { return &counters_; }
   void add_transport();
 
 private:

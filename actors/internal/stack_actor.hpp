@@ -40,6 +40,8 @@ public:
   virtual bool lost_was_told() const noexcept { return false; }
   /// The top layer's word: bytes can flow.
   virtual void opened() {}
+  /// Of the listener, if it has one.
+  virtual connection_counters* counters() noexcept { return nullptr; }
   // ---- live edits
   /// A layer wants what is below it, or itself, changed. Throws what is wrong with that.
   virtual void edit_from(layer_actor& l, edit_kind k, any_stack add);

@@ -5,8 +5,8 @@
 // that between two steps nothing would be settled: tcp_layer_test holds it.
 #include "actors/testing/check_layer.hpp"
 
+#include "actors/http1_stack.hpp"
 #include "actors/idle.hpp"
-#include "actors/internal/http1_layer.hpp"
 #include "actors/tap.hpp"
 #include "runtime/this_task.hpp"
 
@@ -66,26 +66,6 @@ struct echo : plain {
   }
   void resume_out() override { full.release(); }
 };
-
-/// http1 as a value, with counters of its own.
-class http1_part final : public creche::detail::layer_part {
-public:
-  explicit http1_part(http1::server s)
-      : layer_part("http1", speech::octets, speech::nothing),
-        config_(std::make_shared<const http1::server>(std::move(s))),
-        counters_(std::make_shared<internal::connection_counters>()) {}
-  void add_to(internal::stack_actor& s) const override {
-    s.add_layer<internal::http1_layer>("http1", nullptr, config_, *counters_);
-  }
-
-private:
-  std::shared_ptr<const http1::server> config_;
-  std::shared_ptr<internal::connection_counters> counters_;
-};
-stack_of<octets, no_speech> http1_layer(http1::server s) {
-  return stack_of<octets, no_speech>(
-      any_stack(creche::detail::part::make<http1_part>(std::move(s))));
-}
 
 // ---- broken ones
 
@@ -311,7 +291,7 @@ TEST_CASE("X7: the kit passes http1, with its handlers above it") {
                                              "Content-Length: 3\r\n\r\nxyz",
                                              "GET /c HT");
                        },
-                       http1_layer(http1::server(handler)),
+                       http1::as_layer(http1::server(handler)),
                        [] { return above_script().sends("\r\n\r\n/bxyz"); }, few));
   is_fine("http1", check_layer(
                        [] {
@@ -321,7 +301,7 @@ TEST_CASE("X7: the kit passes http1, with its handlers above it") {
                                              "POST /e HTTP/1.1\r\nHost: h\r\n"
                                              "Content-Length: 9\r\n\r\nq");
                        },
-                       http1_layer(http1::server(handler)),
+                       http1::as_layer(http1::server(handler)),
                        [] {
                          return above_script().sends("\r\n\r\n5\r\n/duvw\r\n5\r\n/duvw\r\n"
                                                      "0\r\n\r\n");

@@ -1,4 +1,5 @@
 // A listener that serves a stack of one's own: real sockets, clients on threads.
+#include "actors/http1_stack.hpp"
 #include "actors/listener.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
@@ -150,6 +151,28 @@ TEST_CASE("P11: drain ends the frames, and what was read is still answered") {
   });
   CHECK(c.rest() == "one\n");
   CHECK(r.how() == run_result::kind::completed);
+}
+
+TEST_CASE("P11: HTTP stands on layers of one's own, and its listener counts") {
+  std::string shown;
+  const auto hello = [&](http1::request& r) -> task<http1::response> {
+    shown = tree().to_text();
+    co_return http1::response::text(200, std::string(r.target()));
+  };
+  struct plain final : layer {
+    const char* name() const noexcept override { return "plain"; }
+  };
+  auto stack = layered_as<plain>("plain") / http1::as_layer(http1::server(hello));
+  const auto r = serve(1, listener("127.0.0.1:0", stack), [](std::uint16_t port) {
+    auto c = client::to(port);
+    c.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto answers = rest_of(c);
+    CHECK(answers.find("/a") < answers.find("/b"));
+    CHECK(answers.find("/b") != answers.npos);
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(shown.find("tcp/plain/http1") != shown.npos);
+  CHECK(shown.find("2 requests") != shown.npos);
 }
 
 TEST_CASE("P11: what cannot be served is refused with a sentence") {
