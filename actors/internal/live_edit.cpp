@@ -55,10 +55,13 @@ void live_edit::gather_facts(leftovers& left) {
   sift(from, true, left.unopened);
 }
 
+bool live_edit::is_ours(const message& m) const noexcept {
+  return m.verb == verb::edit && m.ticket == ticket_;
+}
+
 void live_edit::gather_orders(leftovers& left) {
   if (gone_) {
-    if (upper_ && upper_->unsent_ && upper_->unsent_.front()->verb == verb::edit)
-      upper_->unsent_.pop();
+    if (upper_ && upper_->unsent_ && is_ours(*upper_->unsent_.front())) upper_->unsent_.pop();
     while (auto m = gone_->unsent_.pop()) {
       if (m->verb == verb::edit) continue;
       if (std::exchange(m->owed, false)) gone_->took_above_frame(m->bytes.size());
@@ -73,8 +76,8 @@ void live_edit::gather_orders(leftovers& left) {
   message_queue behind;
   bool before = true;
   while (auto m = upper_->unsent_.pop()) {
-    if (before && m->verb == verb::edit) {
-      before = false;
+    if (before && m->verb == verb::edit) { // another one's is asked again
+      before = !is_ours(*m);
       continue;
     }
     if (!before) {

@@ -18,9 +18,11 @@ namespace creche::internal {
 
 class live_edit {
 public:
-  /// `gone`, or nothing, is between the two; `upper` null: nothing is above.
-  live_edit(layer_actor& lower, layer_actor* gone, layer_actor* upper) noexcept
-      : lower_(lower), gone_(gone), upper_(upper) {}
+  /// `gone`, or nothing, is between the two; `upper` null: nothing is above. `ticket`: of the
+  /// question that stopped at `upper`, or 0.
+  live_edit(layer_actor& lower, layer_actor* gone, layer_actor* upper,
+            std::uint32_t ticket) noexcept
+      : lower_(lower), gone_(gone), upper_(upper), ticket_(ticket) {}
 
   /// `fresh`, lowest first, have been started, and have had no turn. Empty: something goes.
   void make(const std::vector<layer_actor*>& fresh);
@@ -43,6 +45,7 @@ private:
   };
   void gather_facts(leftovers& l);
   void gather_orders(leftovers& l);
+  bool is_ours(const message& m) const noexcept;
   void wire(const std::vector<layer_actor*>& fresh);
   void hand_out_facts(layer_actor& to, bool is_fresh, leftovers& l);
   void hand_out_orders(const std::vector<layer_actor*>& fresh, leftovers& l);
@@ -54,6 +57,7 @@ private:
 
   layer_actor& lower_;
   layer_actor *gone_, *upper_;
+  std::uint32_t ticket_;
 };
 
 } // namespace creche::internal

@@ -98,7 +98,7 @@ std::vector<layer_actor*> opened_stack::make_layers(const any_stack& s) {
 }
 
 // False: the stack is about to end anyway.
-bool opened_stack::edit(place p, const any_stack& add) {
+bool opened_stack::edit(place p, const any_stack& add, std::uint32_t ticket) {
   if (phase() != nursery_state::phase::open || lost_) return false;
   auto next = changed(p, add);
   auto* lower = layers_[p.at - 1];
@@ -111,7 +111,7 @@ bool opened_stack::edit(place p, const any_stack& add) {
 
   const auto fresh = make_layers(add);
   for (auto* l : fresh) start_layer(*l);
-  live_edit(*lower, gone, upper).make(fresh);
+  live_edit(*lower, gone, upper, ticket).make(fresh);
   const auto at = layers_.begin() + std::ptrdiff_t(p.at);
   layers_.insert(layers_.erase(at, at + std::ptrdiff_t(p.count)), fresh.begin(), fresh.end());
   if (gone) leaving_.emplace_back(gone->record(), value_.parts()[p.at]);
@@ -165,7 +165,7 @@ void opened_stack::order_due() {
   if (!order_ || !order_->reached || order_->made) return;
   auto& o = *order_;
   try {
-    if (!edit(o.where, o.add)) return;
+    if (!edit(o.where, o.add, o.ticket)) return;
     o.made = true;
     if (o.kind == edit_kind::remove) order_done(nullptr);
   } catch (...) {
@@ -194,7 +194,10 @@ struct opened_stack::wish_note {
   layer_actor* from; // compared only: it may have ended
   edit_kind kind;
   any_stack add;
-  void operator()(resident& r) const { static_cast<opened_stack&>(r).made_by(*from, kind, add); }
+  std::uint32_t ticket;
+  void operator()(resident& r) const {
+    static_cast<opened_stack&>(r).make_own(*from, kind, add, ticket);
+  }
 };
 
 void opened_stack::edit_from(layer_actor& l, edit_kind k, any_stack add) {
@@ -203,17 +206,19 @@ void opened_stack::edit_from(layer_actor& l, edit_kind k, any_stack add) {
   if (l.is_parked()) throw std::logic_error("one edit of a layer at a time");
   changed(find(k, std::size_t(at - layers_.begin())), add);
   l.park();
-  if (k == edit_kind::insert) l.put_edit(++tickets_);
-  tell<wish_note, lane::data>(*this, &l, k, std::move(add));
+  const auto ticket = ++tickets_;
+  if (k == edit_kind::insert) l.put_edit(ticket);
+  tell<wish_note, lane::data>(*this, &l, k, std::move(add), ticket);
 }
 
-void opened_stack::made_by(layer_actor& l, edit_kind k, const any_stack& add) {
+void opened_stack::make_own(layer_actor& l, edit_kind k, const any_stack& add,
+                            std::uint32_t ticket) {
   const auto found = std::find(layers_.begin(), layers_.end(), &l);
   if (found == layers_.end()) return;
   const auto at = std::size_t(found - layers_.begin());
   auto* upper = at + 1 < layers_.size() ? layers_[at + 1] : nullptr;
   try {
-    if (!edit(find(k, at), add)) return;
+    if (!edit(find(k, at), add, ticket)) return;
   } catch (...) {
     return body_ended(how::failed, std::current_exception());
   }

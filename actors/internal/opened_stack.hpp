@@ -60,8 +60,8 @@ private:
   void send_order();
   void order_due();
   void order_done(std::exception_ptr e);
-  void made_by(layer_actor& l, edit_kind k, const any_stack& add);
-  bool edit(place p, const any_stack& add);
+  void make_own(layer_actor& l, edit_kind k, const any_stack& add, std::uint32_t ticket);
+  bool edit(place p, const any_stack& add, std::uint32_t ticket);
   std::vector<layer_actor*> make_layers(const any_stack& s);
 
   any_stack value_; // its parts are looked at as long as their layers live

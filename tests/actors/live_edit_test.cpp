@@ -380,7 +380,8 @@ CRECHE_TEST("L1: what cannot be is refused with a sentence, and nothing has chan
   CHECK(said == "lines(lf) speaks octets below, but netstring speaks frames above");
   co_await refused(c.insert_above("plain", w.transport()));
   CHECK(said.find("speaks nothing below") != said.npos);
-  co_await refused(c.insert_above("plain", layered_as<throws_when_made>("throws")));
+  co_await refused(
+      c.insert_above("plain", layered_as<plain>("plain") / layered_as<throws_when_made>("throws")));
   CHECK(said == "no such luck");
   CHECK(c.value().to_text() == before);
   co_await c.insert_above("plain", layered_as<plain>("plain"));
@@ -483,7 +484,40 @@ CRECHE_TEST("L1: a task's edit and a layer's at the same time") {
   }
 }
 
-CRECHE_TEST("L1: 1000 edits of a stack leave two layers") {
+// The task's question waits in the layer that then asks for an edit of its own.
+CRECHE_TEST(
+    "L1: what a layer wrote before its own edit goes as it is, whatever the task has asked") {
+  memory_wire w;
+  w.take(0);
+  auto c = co_await open(
+      n, w.transport() / layered_as<plain>("plain") /
+             layered_as<protocol>("protocol", how_to::insert, any_stack(shift_by_one())));
+  auto sender = n.start(send_big, std::ref(c), 40);
+  co_await settled();
+  auto editor = n.start([&]() -> task<> { co_await c.remove("plain"); });
+  co_await settled();
+  w.feed("GO\n" + shifted_by("x\n", 1));
+  co_await settled();
+  w.take(memory_wire::no_end);
+  co_await editor.wait();
+  co_await sender.wait();
+  co_await c.drained();
+  CHECK(c.value().to_text().ends_with("/shift/protocol"));
+  std::string_view got = w.got();
+  const auto line = std::string(8000, 'x') + '\n', shifted = shifted_by(line, 1);
+  int before = 0, after = 0;
+  for (; got.starts_with(line); ++before) got.remove_prefix(line.size());
+  CHECK(got.starts_with("yes\n"));
+  if (got.size() > 4) got.remove_prefix(4);
+  CHECK(got.starts_with(shifted_by("!", 1)));
+  if (!got.empty()) got.remove_prefix(1);
+  for (; got.starts_with(shifted); ++after) got.remove_prefix(shifted.size());
+  CHECK(got == "");
+  CHECK(before + after == 40);
+  CHECK(after > 0);
+}
+
+CRECHE_TEST("L1: 1000 edits leave a stack as it was") {
   memory_wire w;
   auto c = co_await open(n, w.transport());
   for (int i = 0; i < 1000; ++i) {
@@ -581,8 +615,8 @@ task<> edit_by_chance(connection& c, chance& roll, int& reading, int& edits) {
       auto *gone = draw(there), *fresh = draw(free);
       there.push_back(fresh);
       free.push_back(gone);
-      co_await c.replace(gone, make_named(fresh).on_top(layered_as<restless>(
-                                   "restless", 1 + roll(5000), int(roll(5)))));
+      co_await c.replace(gone, make_named(fresh).on_top(
+                                   layered_as<restless>("restless", 1 + roll(5000), int(roll(5)))));
     } else if (!free.empty()) {
       auto* fresh = draw(free);
       const auto place = there.empty() ? "memory" : there[roll(there.size())];
