@@ -188,7 +188,7 @@ void is_caught(const check_report& r, const std::string& how) {
 
 } // namespace
 
-TEST_CASE("X7: the kit passes lines") {
+TEST_CASE("X7, L14: the kit passes lines") {
   is_fine("lines", check_layer([] { return below_script("a\r\nbc\r\n\r\nd\r\n", "half"); },
                                lines(line_end::crlf),
                                [] {
@@ -198,7 +198,7 @@ TEST_CASE("X7: the kit passes lines") {
                                }));
 }
 
-TEST_CASE("X7: the kit passes every framer") {
+TEST_CASE("X7, L14, C4: the kit passes every framer, cut into single bytes as well") {
   is_fine("lines",
           check_layer([] { return below_script("a\nbc\r\n\n", "half"); }, lines(line_end::either),
                       [] { return above_script({"x"}).receives({"a", "bc", ""}).sends("x\r\n"); }));

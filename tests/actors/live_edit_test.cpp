@@ -140,7 +140,7 @@ task<> send_big(connection& c, int lines) {
 
 } // namespace
 
-CRECHE_TEST("L1: what is behind the line that was read goes to the layer that is inserted") {
+CRECHE_TEST("L1, X11: what is behind the line that was read goes to the layer that is inserted") {
   const auto sent = "one\nGO\n" + shifted_by("secret\nmore\n", 1);
   for (std::size_t cut = 0; cut <= sent.size(); ++cut) {
     memory_wire w(cut % 2 == 1);

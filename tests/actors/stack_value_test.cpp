@@ -30,7 +30,7 @@ std::string wrong(const std::string& text) {
 
 } // namespace
 
-TEST_CASE("P11: a stack prints as the value was written") {
+TEST_CASE("P11, X11: a stack prints as the value was written") {
   const auto s = tcp("127.0.0.1:80") / layered_as<shout>("shout") / lines(line_end::crlf);
   CHECK(s.to_text() == "tcp(127.0.0.1:80)/shout/lines(crlf)");
   CHECK(s.layers() == 3);
@@ -49,7 +49,7 @@ TEST_CASE("P11: a part of a stack is a value too, and they are copied, not chang
   CHECK(upper.to_text() == "shout/netstring");
 }
 
-TEST_CASE("P11: every layer's text parses and prints the same") {
+TEST_CASE("P11, X11: every layer's text parses and prints the same") {
   for (std::string text :
        {"tcp(127.0.0.1:80)/lines(crlf)", "tcp([::1]:8080)", "lines(lf)", "lines(either,100)",
         "netstring", "netstring(65536)", "length_prefix(4)", "length_prefix(2,little)",

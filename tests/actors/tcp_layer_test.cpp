@@ -279,7 +279,7 @@ TEST_CASE("pain 10: a reset is seen while the transport is held, and after the p
   }
 }
 
-TEST_CASE("pain 11: urgent data while held does not keep the loop busy") {
+TEST_CASE("P3, pain 11: urgent data while held does not keep the loop busy") {
   with_tcp([](nursery& n, tcp_rig& x) -> task<> {
     hold h;
     x.start(n, {{.attached = [&](probe_layer& l) { h = l.pause_in("test"); }, .received = eat}});
