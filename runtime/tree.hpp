@@ -24,7 +24,7 @@ struct tree_node {
   double stuck_for_s = 0;      ///< for so long
   /// On their way between the layers of its stacks, the hidden ones included: sent, and not used.
   std::uint64_t bytes = 0;
-  std::uint64_t hidden = 0;    ///< children that are not listed, because there are too many
+  std::uint64_t hidden = 0; ///< children that are not listed, because there are too many
   std::vector<tree_node> children;
 
   /// Indented, one line a node.

@@ -125,7 +125,7 @@ inline std::uint32_t layer_actor::shown(const slice& b) {
 // False: some of it is left.
 inline bool layer_actor::use(message& m) {
   auto& b = m.bytes;
-  const auto per_frame = down_ ? down_->per_frame : 0;
+  const std::uint32_t per_frame = down_ ? down_->per_frame : 0;
   if (per_frame) {
     const auto n = b.size(), used = shown(b);
     if (dead_) return true;

@@ -13,7 +13,7 @@ stack_actor::stack_actor(caf::actor_config& cfg, child_record* r)
     : nursery_actor(cfg, r, nursery_rules{}) {}
 
 void stack_actor::on_start() {
-  build(); // all are made and joined before the first one starts
+  build();                    // all are made and joined before the first one starts
   expect(layers_.size() + 1); // and one task
   for (std::size_t i = 0; i < layers_.size(); ++i) start_layer(*layers_[i]);
 }

@@ -213,7 +213,7 @@ private:
 
 any_stack stack_for(const any_stack& layer, lives& l) {
   const any_stack transport(creche::detail::part::make<renewed_transport>(l));
-  const any_stack below = transport.on_top(layer);
+  any_stack below = transport.on_top(layer);
   if (layer.above() == speech::nothing) return below;
   if (layer.above() == speech::frames)
     return below.on_top(layered_as<frames_app>("app", &l.application));
