@@ -133,6 +133,7 @@ void top_layer::give_back(message_queue& to) {
   }
   state_.inbox.clear();
   state_.weight = 0;
+  taken(); // it may have been full
 }
 
 } // namespace creche::internal

@@ -484,6 +484,27 @@ CRECHE_TEST("L1: a task's edit and a layer's at the same time") {
   }
 }
 
+CRECHE_TEST("L1: what a full inbox gives back is read in its order, empty frames as well") {
+  memory_wire w;
+  auto c =
+      co_await open(n, w.transport() / lines(line_end::lf) / layered_as<plain_frames>("plain"));
+  for (int i = 0; i < 3000; ++i) w.feed("\n\n" + std::to_string(i) + "\n");
+  w.eof();
+  co_await settled();
+  CHECK(c.frames().unread() > 500); // 64 KiB of them
+  co_await c.remove("plain");
+  co_await c.insert_above("lines", layered_as<plain_frames>("plain"));
+  int next = 0, empty = 0;
+  while (auto f = co_await c.frames().next()) {
+    if (f->empty())
+      ++empty;
+    else
+      CHECK(f->view() == std::to_string(next++));
+  }
+  CHECK(next == 3000);
+  CHECK(empty == 6000);
+}
+
 // The task's question waits in the layer that then asks for an edit of its own.
 CRECHE_TEST(
     "L1: what a layer wrote before its own edit goes as it is, whatever the task has asked") {
