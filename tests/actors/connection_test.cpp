@@ -466,3 +466,21 @@ CRECHE_TEST("P24: what comes out of a stack that nobody asks is dropped, and its
   co_await settled();
   CHECK(c.ended());
 }
+
+CRECHE_TEST("P14: a write of nothing is nothing in a stream, and an empty frame among frames") {
+  for (const bool lockstep : {false, true}) {
+    memory_wire w(lockstep), v(lockstep);
+    auto c = co_await open(n, w.transport());
+    auto d = co_await open(n, v.transport() / lines(line_end::lf));
+    for (int i = 0; i < 100; ++i) {
+      co_await c.send("");
+      co_await d.send("");
+    }
+    co_await c.send("x");
+    co_await d.send("x");
+    co_await c.drained();
+    co_await d.drained();
+    CHECK(w.got() == "x");
+    CHECK(v.got() == std::string(100, '\n') + "x\n");
+  }
+}
