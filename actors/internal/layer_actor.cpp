@@ -55,6 +55,12 @@ message::message(internal::verb v, slice&& b) noexcept : verb(v), bytes(std::mov
   kind = &letters;
 }
 
+message_ptr message::edit(std::uint32_t ticket) {
+  auto m = std::make_unique<message>(internal::verb::edit);
+  m->ticket = ticket;
+  return m;
+}
+
 layer_actor::layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s)
     : child_actor(cfg, r), stack_(s) {}
 
@@ -147,22 +153,8 @@ inline bool layer_actor::use(message& m) {
 // still on the gauge: whoever uses nothing holds the layer below by that alone.
 void layer_actor::show() {
   if (std::exchange(showing_, true)) return;
-  if (down_ && down_->per_frame)
-    show_frames();
-  else
-    show_bytes();
-  showing_ = false;
-  if (dead_ || is_held() || in_) return;
-  if (!rest_.empty() && down_) { // or a long frame would wait for ever below the high mark
-    const auto wanted = std::max(need_, rest_.size() + 1);
-    if (down_->up.starve(down_->marks, down_->two_loops, wanted)) put_below(verb::resume_in);
-  }
-  if (eof_came_ && !std::exchange(eof_told_, true)) eof();
-}
-
-void layer_actor::show_bytes() {
   while (!dead_ && !is_held()) {
-    if (!rest_.empty()) {
+    if (!rest_.empty()) { // never of frames
       if (auto m = in_.pop()) {
         rest_.append(m->bytes.view());
         rest_is_news_ = true;
@@ -176,14 +168,13 @@ void layer_actor::show_bytes() {
     if (!m) break;
     if (!use(*m)) keep(std::move(m));
   }
-}
-
-void layer_actor::show_frames() {
-  while (!dead_ && !is_held()) {
-    auto m = in_.pop();
-    if (!m) break;
-    if (!use(*m)) keep(std::move(m));
+  showing_ = false;
+  if (dead_ || is_held() || in_) return;
+  if (!rest_.empty() && down_) { // or a long frame would wait for ever below the high mark
+    const auto wanted = std::max(need_, rest_.size() + 1);
+    if (down_->up.starve(down_->marks, down_->two_loops, wanted)) put_below(verb::resume_in);
   }
+  if (eof_came_ && !std::exchange(eof_told_, true)) eof();
 }
 
 void layer_actor::keep(message_ptr m) {
@@ -307,11 +298,7 @@ void layer_actor::edit_came(message_ptr m) {
   if (below_) put(*below_, std::move(m));
 }
 
-void layer_actor::put_edit(std::uint32_t ticket) {
-  auto m = std::make_unique<message>(verb::edit);
-  m->ticket = ticket;
-  unsent_.push(std::move(m));
-}
+void layer_actor::put_edit(std::uint32_t ticket) { unsent_.push(message::edit(ticket)); }
 
 // The uppermost question is about the layer below it, so that is who answers it.
 void layer_actor::hand_on(message_ptr m) {

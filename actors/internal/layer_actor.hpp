@@ -50,6 +50,8 @@ struct message final : letter, detail::pooled {
   slice bytes;
 
   explicit message(internal::verb v, slice&& b = {}) noexcept;
+  /// The question of an edit.
+  static std::unique_ptr<message> edit(std::uint32_t ticket);
   static const letter_kind letters;
 };
 using message_ptr = std::unique_ptr<message>;
@@ -230,8 +232,6 @@ private:
   void came(message_ptr m);
   bool use(message& m);
   void keep(message_ptr m);
-  void show_bytes();
-  void show_frames();
   void show_rest();
   std::uint32_t shown(const slice& b);
   void lost_came();

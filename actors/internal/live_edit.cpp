@@ -213,9 +213,7 @@ void live_edit::unpark(layer_actor& l) {
 }
 
 void live_edit::pass_edit(layer_actor& from, std::uint32_t ticket) {
-  auto m = std::make_unique<message>(verb::edit);
-  m->ticket = ticket;
-  if (from.below_) layer_actor::put(*from.below_, std::move(m));
+  if (from.below_) layer_actor::put(*from.below_, message::edit(ticket));
 }
 
 void live_edit::discard(const std::vector<layer_actor*>& fresh) noexcept {

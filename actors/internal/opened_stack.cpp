@@ -136,11 +136,8 @@ void opened_stack::send_order() {
   o.ticket = ++tickets_;
   o.upper = layers_[o.where.at + o.where.count];
   o.passed_on = o.reached = false;
-  auto* top = layers_.back();
-  if (!top) return; // the stack ends, and the task is told so
-  auto m = std::make_unique<message>(verb::edit);
-  m->ticket = o.ticket;
-  top->send(*m.release());
+  // or the stack ends, and the task is told so
+  if (auto* top = layers_.back()) top->send(*message::edit(o.ticket).release());
 }
 
 struct opened_stack::due_note {

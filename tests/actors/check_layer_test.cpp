@@ -8,6 +8,7 @@
 #include "actors/http1_stack.hpp"
 #include "actors/idle.hpp"
 #include "actors/tap.hpp"
+#include "handshake_layer.hpp"
 #include "runtime/this_task.hpp"
 
 #include <doctest/doctest.h>
@@ -28,28 +29,6 @@ struct plain : layer {
 /// Frames in, octets out.
 struct joined : plain {
   using speaks_below = frames;
-};
-
-/// Says HI, waits for two bytes, and only then lets anything through.
-struct with_handshake : plain {
-  hold writes;
-  bool done = false;
-  void attached() override { writes = pause_out("handshake"); }
-  void established() override { write_below(slice::of_static("HI")); }
-  take received(const slice& in) override {
-    if (done) return layer::received(in);
-    if (in.size() < 2) return {0, 2};
-    done = true;
-    writes.release();
-    established_above();
-    return {2, 0};
-  }
-  void eof() override {
-    if (done)
-      eof_above();
-    else
-      end(ended_by::truncated);
-  }
 };
 
 /// A server: what comes goes back.
@@ -239,7 +218,7 @@ TEST_CASE("X7: the kit passes a layer that only forwards, and two of them") {
   is_fine("plain",
           check_layer(below, layered_as<plain>("plain") / layered_as<plain>("plain"), above));
   is_fine("with_handshake",
-          check_layer(below, layered_as<with_handshake>("with_handshake"),
+          check_layer(below, layered_as<with_handshake<plain>>("with_handshake"),
                       [] { return above_script({"ab", "c"}).receives({"llo"}).sends("HIabc"); },
                       {.repeats = false}));
 }

@@ -4,6 +4,7 @@
 #include "http_rig.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
+#include "service_rig.hpp"
 #include "sockets.hpp"
 
 #include <sys/wait.h>
@@ -18,28 +19,13 @@ using http1::request, http1::response, http1::server, http1::writer;
 
 namespace {
 
-run_options quiet(unsigned loops = 1) {
-  return {.loops = loops, .signals = run_options::signals_are::none, .log = false};
-}
-
 child_spec serving(server s, const listener_options& o = {}) {
   return listener("127.0.0.1:0", std::move(s)).options(o).as_child("http");
 }
 
 /// Serves while `clients(port)` runs on a thread of its own, then stops in good order.
 template <class F> void serve(unsigned loops, server s, const listener_options& o, F clients) {
-  auto spec = serving(std::move(s), o);
-  const auto r = run(quiet(loops), [&](nursery& n) -> task<> {
-    auto up = co_await n.start_ready<endpoint>(spec);
-    std::atomic<bool> done{false};
-    std::thread peers([&] {
-      clients(up.value.port);
-      done = true;
-    });
-    while (!done) co_await sleep_for(1ms); // only ends the test sooner or later
-    peers.join();
-    n.stop();
-  });
+  const auto r = serve_while(loops, serving(std::move(s), o), std::move(clients));
   INFO((r.failures() ? r.failures()->to_text() : ""));
   CHECK(r.how() == run_result::kind::completed);
 }

@@ -2,6 +2,7 @@
 #include "actors/connection.hpp"
 #include "actors/tap.hpp"
 #include "actors/testing/memory.hpp"
+#include "handshake_layer.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/testing/doctest.hpp"
 #include "runtime/testing/virtual_run.hpp"
@@ -46,25 +47,9 @@ struct shift : layer {
 };
 auto shift_by_one() { return layered_as<shift>("shift"); }
 
-/// The same, behind a handshake: says HI, and waits for two bytes.
-struct shift_after_handshake final : shift {
+/// The same, behind a handshake.
+struct shift_after_handshake final : with_handshake<shift> {
   const char* name() const noexcept override { return "handshake"; }
-  hold writes;
-  bool done = false;
-  void attached() override { writes = pause_out("handshake"); }
-  void established() override { write_below(slice::of_static("HI")); }
-  take received(const slice& in) override {
-    if (done) return shift::received(in);
-    if (in.size() < 2) return {0, 2};
-    done = true;
-    writes.release();
-    established_above();
-    return {2, 0};
-  }
-  void eof() override {
-    if (done) return shift::eof();
-    end(ended_by::truncated);
-  }
 };
 
 struct plain : layer {
@@ -78,7 +63,7 @@ struct throws_when_made final : plain {
   throws_when_made() { throw std::runtime_error("no such luck"); }
 };
 
-enum class how_to { insert, replace, remove };
+enum class how_to { insert, replace };
 
 /// Lines; at the line GO it changes the stack at this very byte.
 struct protocol : layer {

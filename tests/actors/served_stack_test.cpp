@@ -3,9 +3,9 @@
 #include "actors/listener.hpp"
 #include "runtime/run.hpp"
 #include "runtime/scope.hpp"
-#include "runtime/shared_event.hpp"
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"
+#include "service_rig.hpp"
 #include "sockets.hpp"
 
 #include <doctest/doctest.h>
@@ -25,24 +25,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-run_options quiet(unsigned loops = 1) {
-  return {.loops = loops, .signals = run_options::signals_are::none, .log = false};
-}
-
-/// Serves while `clients(port)` runs on a thread of its own, then stops in good order.
 template <class F> run_result serve(unsigned loops, listener l, F clients) {
-  auto spec = std::move(l).as_child("service");
-  return run(quiet(loops), [&](nursery& n) -> task<> {
-    auto up = co_await n.start_ready<endpoint>(spec);
-    shared_event done;
-    std::thread peers([&] {
-      clients(up.value.port);
-      done.set();
-    });
-    co_await done.wait();
-    peers.join();
-    n.stop();
-  });
+  return serve_while(loops, std::move(l).as_child("service"), std::move(clients));
 }
 
 task<> echo(connection& c) {
