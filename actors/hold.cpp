@@ -32,6 +32,7 @@ void hold::unlink() noexcept {
 
 void hold::take(hold& o) noexcept {
   if (!o.whom_) return;
+  o.whom_->must_be_home(o.why_);
   whom_ = o.whom_;
   why_ = o.why_;
   o.unlink();
@@ -41,6 +42,7 @@ void hold::take(hold& o) noexcept {
 void hold::release() noexcept {
   auto* w = whom_;
   if (!w) return;
+  w->must_be_home(why_);
   unlink();
   if (!w->any()) w->released();
 }

@@ -2,7 +2,8 @@
 //
 // Holds are counted and cannot underflow or leak. Taking one is seen before the next delivery;
 // releasing the last one is marked, and acted upon in a later turn, never from the destructor.
-// Not thread safe: a hold belongs to the loop of the layer that it holds.
+// A hold belongs to the loop of the layer that it holds: taken, moved or released on another
+// thread, it ends the program with a sentence (SIGABRT) as long as that layer lives.
 #pragma once
 
 #include <atomic>
@@ -30,6 +31,9 @@ protected:
   friend class hold;
   /// The last hold went. Marks only.
   virtual void released() noexcept {}
+  /// A hold is about to be taken, moved or released on this thread, whose label is `why`. Whoever
+  /// belongs to one thread does not return on another.
+  virtual void must_be_home(const char* why) const noexcept { (void)why; }
   /// A dead layer's holds vanish, and nobody is told.
   void forget_holds() noexcept;
 
@@ -44,7 +48,10 @@ class [[nodiscard]] hold {
 public:
   hold() noexcept = default;
   /// `why` is static text: the tree shows it.
-  hold(holds& whom, const char* why) noexcept : whom_(&whom), why_(why) { link(); }
+  hold(holds& whom, const char* why) noexcept : whom_(&whom), why_(why) {
+    whom.must_be_home(why);
+    link();
+  }
   hold(hold&& o) noexcept { take(o); }
   hold& operator=(hold&& o) noexcept {
     if (this != &o) {

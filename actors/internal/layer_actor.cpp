@@ -1,9 +1,12 @@
 #include "actors/internal/layer_actor.hpp"
 
 #include "actors/internal/stack_actor.hpp"
+#include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 
 namespace creche::internal {
 
@@ -212,6 +215,18 @@ void layer_actor::look_again() noexcept {
     me.looking_ = false;
     me.show();
   });
+}
+
+// Who waits for a hold stands in a list that we walk on our loop. What another thread does to it
+// would show some time later, and somewhere else.
+void layer_actor::must_be_home(const char* why) const noexcept {
+  if (dead_ || home_.at_home()) [[likely]]
+    return;
+  tell_operator("creche: the hold \"" + std::string(why) +
+                    "\" was taken, moved or released on another thread than that of its layer's "
+                    "loop; do it in a handler of that layer, or in a task of its stack\n",
+                1000);
+  std::abort();
 }
 
 void layer_actor::drop_input() noexcept {

@@ -187,6 +187,7 @@ protected:
   void may_need(std::uint32_t bytes) noexcept { most_needed_ = std::max(most_unused, bytes); }
   /// Frames that came and were not shown, in their order.
   message_ptr take_unshown() noexcept;
+  void must_be_home(const char* why) const noexcept override;
   /// Shows what is there; after a change that makes received() give another answer.
   void look_again() noexcept;
   bool all_shown() const noexcept { return !in_ && rest_.empty(); }

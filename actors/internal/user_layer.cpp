@@ -26,6 +26,8 @@ user_layer::~user_layer() { on_over(); } // it may never have started
 void user_layer::on_over() noexcept {
   home_.disarm(*this);
   orders_.clear();
+  forget_holds(); // nobody waits any more
+  held_out_.forget_holds();
   layer_.reset();
 }
 
@@ -161,6 +163,9 @@ void user_layer::go_on() {
 }
 
 void user_layer::out_holds::released() noexcept { me.go_on_later(); }
+void user_layer::out_holds::must_be_home(const char* why) const noexcept {
+  me.layer_actor::must_be_home(why);
+}
 
 void user_layer::go_on_later() {
   if (dead_ || !orders_ || std::exchange(going_on_, true)) return;

@@ -36,7 +36,9 @@ private:
   struct out_holds final : holds {
     user_layer& me;
     explicit out_holds(user_layer& l) noexcept : me(l) {}
+    using holds::forget_holds;
     void released() noexcept override;
+    void must_be_home(const char* why) const noexcept override;
   };
   struct watch {
     clock_duration limit = no_limit;

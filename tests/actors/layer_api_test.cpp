@@ -5,9 +5,14 @@
 #include "runtime/this_task.hpp"
 #include "runtime/tree.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <functional>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace creche;
@@ -572,4 +577,48 @@ CRECHE_TEST("L2: half-close is a capability: a layer whose protocol has none say
   CHECK(late->view() == "late");
   CHECK(w.got() == "still\n");
   CHECK(w.finished());
+}
+
+namespace {
+
+// What a process says on standard error in which this runs, and the signal that ends it.
+std::pair<std::string, int> last_words(void (*on_another_thread)(spy&, hold&)) {
+  int err[2];
+  REQUIRE(::pipe(err) == 0);
+  const auto pid = ::fork();
+  if (pid == 0) {
+    ::dup2(err[1], 2);
+    std::signal(SIGABRT, SIG_DFL);
+    run_virtual([&](nursery& n) -> task<> {
+      memory_wire w;
+      spy_hooks h;
+      auto c = co_await open(n, w.transport() / probing(h));
+      auto taken = h.me->pause_in("mine");
+      std::thread([&] { on_another_thread(*h.me, taken); }).join();
+    });
+    ::_exit(0);
+  }
+  REQUIRE(pid > 0);
+  ::close(err[1]);
+  std::string said;
+  char some[512];
+  for (ssize_t k; (k = ::read(err[0], some, sizeof some)) > 0;) said.append(some, std::size_t(k));
+  ::close(err[0]);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return {said, WIFSIGNALED(status) ? WTERMSIG(status) : 0};
+}
+
+} // namespace
+
+TEST_CASE("X2: a hold on another thread than its layer's ends the program with a sentence") {
+  const auto said = last_words([](spy&, hold& h) { h.release(); });
+  INFO(said.first);
+  CHECK(
+      said.first.find("creche: the hold \"mine\" was taken, moved or released on another thread") !=
+      std::string::npos);
+  CHECK(said.second == SIGABRT);
+  CHECK(last_words([](spy&, hold& h) { auto other = std::move(h); }).second == SIGABRT);
+  CHECK(last_words([](spy& l, hold&) { auto h = l.pause_out("mine"); }).second == SIGABRT);
+  CHECK(last_words([](spy&, hold&) {}) == std::pair(std::string(), 0));
 }
