@@ -1,6 +1,7 @@
 #include "actors/connection.hpp"
 
 #include "actors/internal/opened_stack.hpp"
+#include "actors/stack_difference.hpp"
 #include "runtime/crossing.hpp"
 
 namespace creche {
@@ -121,18 +122,52 @@ task<close_record> connection::ended() const {
 
 // ---- live edits
 
-// One or none at a time waits; a cancelled one has left its order behind.
-task<> connection::edit(internal::edit_kind k, bool above, std::string layer, any_stack add) {
-  auto* s = in_.state_;
+static internal::opened_stack& editable(internal::top_state* s) {
   if (s->over()) throw connection_lost(s->last_record());
   if (s->closed || s->finished) throw std::logic_error("edited after the end was said");
-  s->layer->whole().order_edit(k, above, std::move(layer), std::move(add));
+  return s->layer->whole();
+}
+
+task<> connection::edit(internal::edit_kind k, bool above, std::string layer, any_stack add) {
+  auto* s = in_.state_;
+  editable(s).order_edit(k, above, std::move(layer), std::move(add));
+  co_await edited(s);
+}
+
+// One or none at a time waits; a cancelled one has left its order behind.
+task<> connection::edited(internal::top_state* s) {
   s->hold(); // the handle may die meanwhile
   const detail::crossing_ptr<internal::top_state> kept(s);
   s->edit.reset(new internal::edit_wait);
   co_await s->edit->waiters.park_unless([s] { return s->edit->done || s->over(); }, "live edit");
   if (s->edit->error) std::rethrow_exception(s->edit->error);
   if (!s->edit->done) throw connection_lost(s->last_record());
+}
+
+static internal::edit_kind kind_of(stack_difference::edit e) noexcept {
+  switch (e) {
+  case stack_difference::edit::insert: return internal::edit_kind::insert;
+  case stack_difference::edit::replace: return internal::edit_kind::replace;
+  case stack_difference::edit::remove: break;
+  }
+  return internal::edit_kind::remove;
+}
+
+task<> connection::change_to(any_stack to) {
+  auto* s = in_.state_;
+  s->hold();
+  const detail::crossing_ptr<internal::top_state> kept(s);
+  for (;;) { // each time from what is there by then: layers change their stack, too
+    auto& stack = editable(s);
+    const stack_difference d(stack.value(), to);
+    if (d.none()) co_return;
+    auto& step = d.steps().front();
+    stack.order_edit(kind_of(step.what), step.at, step.add);
+    try {
+      co_await edited(s);
+    } catch (const internal::place_left&) { // a layer's doing: there is another way now
+    }
+  }
 }
 
 task<> connection::insert_above(std::string layer, any_stack s) {

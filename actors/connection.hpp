@@ -113,6 +113,9 @@ public:
   [[nodiscard]] task<> insert_below(std::string layer, any_stack s);
   [[nodiscard]] task<> replace(std::string layer, any_stack s);
   [[nodiscard]] task<> remove(std::string layer);
+  /// Makes the stack this one, with as few of these edits as it takes (stack_difference.hpp); what
+  /// was made before one fails stays made. Checkpoint.
+  [[nodiscard]] task<> change_to(any_stack s);
   /// False: no frame is cut from what came before it is asked for with next(); what the peer sends
   /// early stays bytes. (True, as in the beginning: up to 128 KiB of frames wait.) Not a
   /// checkpoint.
@@ -128,6 +131,7 @@ private:
   friend struct internal::top_state;
   explicit connection(internal::top_state* s) noexcept : in_(s) {} // takes over one reference
   task<> edit(internal::edit_kind k, bool above, std::string layer, any_stack s);
+  static task<> edited(internal::top_state* s);
   incoming in_;
 };
 

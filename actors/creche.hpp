@@ -9,6 +9,7 @@
 #include "actors/layer.hpp"
 #include "actors/listener.hpp"
 #include "actors/stack.hpp"
+#include "actors/stack_difference.hpp"
 #include "actors/tap.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/child.hpp"

@@ -48,7 +48,14 @@ opened_stack::place opened_stack::find(edit_kind k, std::size_t at) {
   return {at, k == edit_kind::insert ? 0u : 1u};
 }
 
-opened_stack::place opened_stack::find(edit_kind k, bool above, std::string_view layer) const {
+opened_stack::place opened_stack::find(edit_kind k, bool above, const layer_actor* by) const {
+  const auto found = std::find(layers_.begin(), layers_.end(), by);
+  if (found == layers_.end())
+    throw place_left("the layer at which this edit was to be made has left " + value_.to_text());
+  return find(k, std::size_t(found - layers_.begin()) + (above ? 1 : 0));
+}
+
+std::size_t opened_stack::named(std::string_view layer) const {
   const auto n = value_.layers();
   auto found = n;
   for (std::size_t i = 0; i < n; ++i) {
@@ -61,7 +68,7 @@ opened_stack::place opened_stack::find(edit_kind k, bool above, std::string_view
   if (found == n)
     throw std::invalid_argument("no layer of " + value_.to_text() + " is named " +
                                 std::string(layer));
-  return find(k, found + (above ? 1 : 0));
+  return found;
 }
 
 any_stack opened_stack::changed(place p, const any_stack& add) const {
@@ -124,10 +131,21 @@ bool opened_stack::edit(place p, const any_stack& add, std::uint32_t ticket) {
 
 void opened_stack::order_edit(edit_kind k, bool above, std::string layer, any_stack add) {
   if (order_) throw std::logic_error("one edit of a connection at a time");
-  const auto p = find(k, above, layer);
+  order(k, above, named(layer), std::move(add));
+}
+
+// At a place counted from the transport; an insertion's is above the layer that is there already.
+void opened_stack::order_edit(edit_kind k, std::size_t at, any_stack add) {
+  if (order_) throw std::logic_error("one edit of a connection at a time");
+  const bool above = k == edit_kind::insert;
+  order(k, above, above ? at - 1 : at, std::move(add));
+}
+
+void opened_stack::order(edit_kind k, bool above, std::size_t by, any_stack add) {
+  const auto p = find(k, by + (above ? 1 : 0));
   changed(p, add);
   order_.reset(
-      new ordered{k, above, std::move(layer), std::move(add), p, 0, nullptr, false, false, false});
+      new ordered{k, above, layers_[by], std::move(add), p, 0, nullptr, false, false, false});
   send_order();
 }
 
@@ -226,7 +244,7 @@ void opened_stack::make_own(layer_actor& l, edit_kind k, const any_stack& add,
     return;
   }
   try { // the task's place may be another one now
-    order_->where = find(order_->kind, order_->above, order_->layer);
+    order_->where = find(order_->kind, order_->above, order_->by);
     changed(order_->where, order_->add);
     send_order();
     for (auto* x : layers_) // those that stopped go on until the new question comes

@@ -9,6 +9,11 @@
 
 namespace creche::internal {
 
+/// An edit that was to be made at a layer which has left.
+struct place_left final : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
 class opened_stack : public stack_actor {
 public:
   opened_stack(caf::actor_config& cfg, child_record* r, any_stack value);
@@ -26,6 +31,7 @@ public:
   const any_stack& value() const noexcept { return value_; }
   /// For the task, which waits in its top_state. Throws std::invalid_argument with a sentence.
   void order_edit(edit_kind k, bool above, std::string layer, any_stack add);
+  void order_edit(edit_kind k, std::size_t at, any_stack add);
   void edit_from(layer_actor& l, edit_kind k, any_stack add) override;
   bool edit_reached(layer_actor& l, std::uint32_t ticket) noexcept override;
   void established_again(layer_actor& l) noexcept override;
@@ -42,7 +48,7 @@ private:
   struct ordered { // by the task
     edit_kind kind;
     bool above;
-    std::string layer;
+    layer_actor* by; // the place is there, or above it; compared only
     any_stack add;
     place where;
     std::uint32_t ticket;
@@ -54,9 +60,11 @@ private:
 
   void build() override;
   void on_forget(child_record& r) override;
-  place find(edit_kind k, bool above, std::string_view layer) const;
+  std::size_t named(std::string_view layer) const;
+  place find(edit_kind k, bool above, const layer_actor* by) const;
   static place find(edit_kind k, std::size_t at);
   any_stack changed(place p, const any_stack& add) const;
+  void order(edit_kind k, bool above, std::size_t by, any_stack add);
   void send_order();
   void order_due();
   void order_done(std::exception_ptr e);

@@ -1,8 +1,12 @@
 // A stack as a value: what it prints, what parses, and where a text is wrong.
 #include "actors/connection.hpp"
+#include "actors/stack_difference.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <string>
 
 using namespace creche;
@@ -153,4 +157,148 @@ TEST_CASE("P11: any text parses and prints, or is refused at a column of it") {
     }
   }
   CHECK(parsed > 100);
+}
+
+// ---- differences
+
+namespace {
+
+template <class Below, class Above> struct speaker : layer {
+  using speaks_below = Below;
+  using speaks_above = Above;
+  const char* name() const noexcept override { return "speaker"; }
+};
+
+/// One letter a layer: a, b between octets, L from octets to frames, J back, f between frames.
+any_stack of_letters(const std::string& letters) {
+  any_stack s = tcp("127.0.0.1:1");
+  for (const char c : letters) {
+    const std::string text(1, char(std::tolower(c)));
+    if (c == 'L')
+      s = s.on_top(layered_as<speaker<octets, frames>>(text));
+    else if (c == 'J')
+      s = s.on_top(layered_as<speaker<frames, octets>>(text));
+    else if (c == 'f')
+      s = s.on_top(layered_as<speaker<frames, frames>>(text));
+    else
+      s = s.on_top(layered_as<speaker<octets, octets>>(text));
+  }
+  return s;
+}
+
+/// One step on a stack, done by hand; on_top throws if it does not fit.
+any_stack after(const any_stack& s, const stack_difference::step& d) {
+  any_stack r;
+  for (std::size_t i = 0; i <= s.layers(); ++i) {
+    if (i == d.at) r = r.on_top(d.add);
+    const bool goes = i == d.at && d.what != stack_difference::edit::insert;
+    if (i < s.layers() && !goes) r = r.on_top(any_stack(s.parts()[i]));
+  }
+  return r;
+}
+
+/// All stacks of up to `n` layers on a transport, by what they speak at the top.
+std::map<std::string, speech> all_stacks(std::size_t n) {
+  std::map<std::string, speech> all{{"", speech::octets}};
+  for (std::size_t round = 0; round < n; ++round)
+    for (auto& [s, top] : std::map(all))
+      for (const char c : top == speech::octets ? std::string_view("abL") : std::string_view("Jf"))
+        all[s + c] = c == 'L' || c == 'f' ? speech::frames : speech::octets;
+  return all;
+}
+
+/// Is `to` what one edit makes of `from`: one layer or none goes, some or none come?
+bool is_one_edit(const std::string& from, const std::string& to) {
+  if (from == to) return false;
+  std::size_t same = 0;
+  while (same < std::min(from.size(), to.size()) && from[same] == to[same]) ++same;
+  for (std::size_t lower = 0; lower <= same; ++lower)
+    for (std::size_t gone = 0; gone <= 1 && lower + gone <= from.size(); ++gone)
+      if (to.size() >= from.size() - gone && to.ends_with(from.substr(lower + gone)) &&
+          to.size() - (from.size() - lower - gone) >= lower)
+        return true;
+  return false;
+}
+
+} // namespace
+
+TEST_CASE("X11: the difference of two stacks says what goes and what comes") {
+  const auto text = [](const char* from, const char* to) {
+    return stack_difference(parse_stack(from), parse_stack(to)).to_text();
+  };
+  CHECK(text("tcp(127.0.0.1:25)/lines(crlf)", "tcp(127.0.0.1:25)/lines(crlf)") ==
+        "tcp(127.0.0.1:25)/lines(crlf)");
+  CHECK(text("tcp(127.0.0.1:25)/lines(crlf)", "tcp(127.0.0.1:25)/lines(lf)") ==
+        "tcp(127.0.0.1:25)/-lines(crlf)/+lines(lf)");
+  CHECK(text("tcp(127.0.0.1:25)/idle(read=60s)/lines(crlf)",
+             "tcp(127.0.0.1:25)/idle(read=30s)/idle(read=1m)/netstring") ==
+        "tcp(127.0.0.1:25)/+idle(read=30s)/idle(read=1m)/-lines(crlf)/+netstring");
+  const stack_difference d(parse_stack("tcp(127.0.0.1:25)/idle(read=60s)/lines(crlf)"),
+                           parse_stack("tcp(127.0.0.1:25)/lines(crlf)"));
+  REQUIRE(d.steps().size() == 1);
+  CHECK(d.steps()[0].what == stack_difference::edit::remove);
+  CHECK(d.steps()[0].at == 1);
+  CHECK(stack_difference({}, {}).none());
+}
+
+TEST_CASE("X11: layers without a text are the same if one was copied from the other") {
+  const auto one = layered<shout>(), other = layered<shout>();
+  const auto s = tcp("127.0.0.1:1");
+  CHECK(stack_difference(s / one, s / one).none());
+  CHECK(stack_difference(s / one, s / other).to_text() == "tcp(127.0.0.1:1)/-?/+?");
+}
+
+TEST_CASE("X11: a difference that no row of edits makes is refused with a sentence") {
+  const auto refused = [](const any_stack& from, const any_stack& to) {
+    try {
+      return stack_difference(from, to).to_text();
+    } catch (const std::invalid_argument& e) {
+      return std::string(e.what());
+    }
+  };
+  const std::string why = " one layer at a time: the transport stays, and every layer must fit on "
+                          "the one below it after every step";
+  CHECK(refused(parse_stack("tcp(127.0.0.1:1)"), parse_stack("tcp(127.0.0.1:2)")) ==
+        "\"tcp(127.0.0.1:1)\" cannot be made \"tcp(127.0.0.1:2)\"" + why);
+  CHECK(refused(of_letters("LJ"), of_letters("")).ends_with(why)); // neither goes without the other
+  CHECK(refused({}, of_letters("")).ends_with(why));
+  CHECK(refused(of_letters(""), {}).ends_with(why));
+}
+
+TEST_CASE("X11: every difference is made by steps that fit, and no fewer would do") {
+  const auto all = all_stacks(5); // on the way; from and to have three at most
+  std::vector<std::string> names;
+  for (auto& [name, top] : all) names.push_back(name);
+  const auto n = names.size();
+  constexpr auto far = std::numeric_limits<int>::max() / 4;
+  // by edits that leave what the top speaks; then one that need not
+  std::vector<std::vector<int>> kept(n, std::vector<int>(n, far)), last = kept;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) {
+      const bool one = is_one_edit(names[i], names[j]);
+      if (i == j) kept[i][j] = 0;
+      if (one && all.at(names[i]) == all.at(names[j])) kept[i][j] = 1;
+      if (one) last[i][j] = 1;
+    }
+  for (std::size_t k = 0; k < n; ++k)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        kept[i][j] = std::min(kept[i][j], kept[i][k] + kept[k][j]);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) {
+      if (names[i].size() > 3 || names[j].size() > 3) continue;
+      auto fewest = kept[i][j];
+      for (std::size_t k = 0; k < n; ++k) fewest = std::min(fewest, kept[i][k] + last[k][j]);
+      INFO(names[i] << " -> " << names[j]);
+      auto s = of_letters(names[i]);
+      const auto to = of_letters(names[j]);
+      try {
+        const stack_difference d(s, to);
+        CHECK(int(d.steps().size()) == fewest);
+        for (auto& step : d.steps()) s = after(s, step);
+        CHECK(s.to_text() == to.to_text());
+      } catch (const std::invalid_argument&) {
+        CHECK(fewest >= far);
+      }
+    }
 }
