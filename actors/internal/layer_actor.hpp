@@ -63,9 +63,9 @@ public:
   message_queue(const message_queue&) = delete;
   ~message_queue() { clear(); }
   explicit operator bool() const noexcept { return bool(list_); }
-  const message* front() const noexcept { return static_cast<const message*>(list_.head); }
-  message* front() noexcept { return static_cast<message*>(list_.head); }
-  static message* next(message* m) noexcept { return static_cast<message*>(m->letter::next); }
+  const message* front() const noexcept { return static_cast<const message*>(list_.oldest()); }
+  message* front() noexcept { return static_cast<message*>(list_.oldest()); }
+  message* after(const message& m) noexcept { return static_cast<message*>(list_.after(m)); }
   void push(message_ptr m) noexcept { list_.push(*m.release()); }
   void push_front(message_ptr m) noexcept { list_.push_front(*m.release()); }
   message_ptr pop() noexcept { return message_ptr(static_cast<message*>(list_.pop())); }
@@ -246,14 +246,14 @@ private:
       b = b.private_copy();
   }
 
+  std::uint32_t unsent_bytes_ = 0;
   stack_actor& stack_;
   resident* below_ = nullptr; // addresses: one reference each, until we are over
   resident* above_ = nullptr;
   link_ref down_, up_;
-  message_queue in_;     // came, not shown
-  message_queue unsent_; // forwarded downward once there is room
-  receive_buffer rest_;  // shown, not used
-  std::uint32_t unsent_bytes_ = 0;
+  message_queue in_;       // came, not shown
+  message_queue unsent_;   // forwarded downward once there is room
+  receive_buffer rest_;    // shown, not used
   std::uint32_t need_ = 0; // take::need of the last time
   std::uint32_t most_needed_ = most_unused;
   bool frames_above_ = false, lost_came_ = false, stop_waits_ = false, parked_ = false,

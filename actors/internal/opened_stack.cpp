@@ -107,7 +107,7 @@ std::vector<layer_actor*> opened_stack::make_layers(const any_stack& s) {
 // False: the stack is about to end anyway.
 bool opened_stack::edit(place p, const any_stack& add, std::uint32_t ticket) {
   if (phase() != nursery_state::phase::open || lost_) return false;
-  auto next = changed(p, add);
+  auto then = changed(p, add);
   auto* lower = layers_[p.at - 1];
   auto* gone = p.count ? layers_[p.at] : nullptr;
   const bool has_upper = p.at + p.count < layers_.size();
@@ -122,7 +122,7 @@ bool opened_stack::edit(place p, const any_stack& add, std::uint32_t ticket) {
   const auto at = layers_.begin() + std::ptrdiff_t(p.at);
   layers_.insert(layers_.erase(at, at + std::ptrdiff_t(p.count)), fresh.begin(), fresh.end());
   if (gone) leaving_.emplace_back(gone->record(), value_.parts()[p.at]);
-  value_ = std::move(next);
+  value_ = std::move(then);
   if (gone) stop_child(*gone->record());
   return true;
 }

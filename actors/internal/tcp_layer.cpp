@@ -4,6 +4,7 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -18,29 +19,10 @@ namespace {
 
 constexpr std::uint32_t least_room = 4096; // for one receive
 constexpr int most_pieces = 64;            // of one send
-
-// asio recycles a handler's memory only inside io_context::run; ours come from the pool.
-template <class T> struct pool_allocator {
-  using value_type = T;
-  pool_allocator() = default;
-  template <class U> pool_allocator(const pool_allocator<U>&) noexcept {}
-  T* allocate(std::size_t n) { return static_cast<T*>(detail::pool::take(n * sizeof(T))); }
-  void deallocate(T* p, std::size_t n) noexcept { detail::pool::give(p, n * sizeof(T)); }
-  bool operator==(const pool_allocator&) const noexcept { return true; }
-};
+constexpr int how_to_send = MSG_NOSIGNAL | MSG_DONTWAIT;
+constexpr std::uint32_t hears = EPOLLIN | EPOLLRDHUP;
 
 } // namespace
-
-struct tcp_layer::waiter {
-  tcp_layer* self;
-  want what;
-  using allocator_type = pool_allocator<void*>;
-  allocator_type get_allocator() const noexcept { return {}; }
-  void operator()(asio::error_code e) const {
-    self->home().expect_home();
-    self->woke(e, what);
-  }
-};
 
 // Questions that wait for the peer's kernel. Nobody tells when it has confirmed what was sent, so
 // it is looked at: often first, then less.
@@ -67,7 +49,7 @@ struct tcp_layer::confirmed_watch : timer {
 
 tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
                      connection_counters& counters, const tcp_limits& limits)
-    : layer_actor(cfg, r, s), fd_(fd), counters_(&counters), limits_(limits) {
+    : layer_actor(cfg, r, s), fd_(fd), owns_fd_(true), counters_(&counters), limits_(limits) {
   fire = [](timer& t) { static_cast<tcp_layer&>(t).timed_out(); };
 }
 
@@ -78,31 +60,30 @@ tcp_layer::tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
 }
 
 tcp_layer::~tcp_layer() {
-  if (!socket_ && fd_ >= 0) ::close(fd_); // never attached
+  if (owns_fd_) ::close(fd_); // never attached
 }
 
 void tcp_layer::attached() {
   if (target_) return connect();
-  adopt();
+  adopt(hears);
   connected();
 }
 
-void tcp_layer::adopt() {
-  asio::error_code e;
-  socket s(home_.io().get_executor());
-  s.assign(asio::ip::tcp::v6(), fd_, e); // the family is not looked at for a given socket
-  if (e) throw std::system_error(e, "tcp");
-  socket_.emplace(std::move(s));
+void tcp_layer::adopt(std::uint32_t events) {
+  home_.descriptors().add(fd_, *this, events);
+  in_set_ = true;
+  hears_of_room_ = events & EPOLLOUT;
 }
 
 void tcp_layer::connect() {
   fd_ = ::socket(target_->address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_failed(errno);
-  adopt();
-  if (::connect(fd_, target_->address.get(), target_->address.size) == 0) return connected();
-  if (errno != EINPROGRESS) return connect_failed(errno);
-  connecting_ = true;
-  arm(want::write);
+  owns_fd_ = true;
+  const bool at_once = ::connect(fd_, target_->address.get(), target_->address.size) == 0;
+  if (!at_once && errno != EINPROGRESS) return connect_failed(errno);
+  adopt(hears | EPOLLOUT); // not before: a socket that nobody connects is at its end
+  if (at_once) return connected();
+  connecting_ = waits_ = true;
   home_.arm(*this, later(home_.now(), target_->within));
 }
 
@@ -118,7 +99,6 @@ void tcp_layer::connected() {
   const int one = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   put_above(verb::established);
-  arm(want::read);
 }
 
 void tcp_layer::describe(const tree_sink& out) const {
@@ -137,6 +117,7 @@ void tcp_layer::on_marks() {
     ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &n);
     if (error || broken_) return connect_failed(error ? error : ECONNABORTED);
     connected();
+    if (readable_) wake_up();
     return home_.dirty(*this); // what was written meanwhile
   }
   // all was said while it lingers: how the peer goes changes nothing
@@ -162,59 +143,47 @@ void tcp_layer::on_marks() {
   if (watch_ && !dead_ && std::exchange(watch_->due_now, false)) look_at_confirmed();
 }
 
-void tcp_layer::woke(asio::error_code e, want w) {
-  --ops_;
-  waits_[int(w)] = false;
-  if (dead_) {
-    if (!ops_ && parting_) layer_actor::let_go();
-    return;
-  }
-  if (e) return broken();
-  (w == want::read ? readable_ : w == want::write ? writable_ : doubtful_) = true;
-  wake_up();
+void tcp_layer::ready(std::uint32_t events) noexcept {
+  const bool bad = events & (EPOLLERR | EPOLLHUP);
+  if (bad || events & EPOLLRDHUP) peer_said_ = true;
+  bool& news = held_ || eof_ ? doubtful_ : readable_; // deaf to bytes, not to a reset
+  if (bad || (&news == &readable_ && events & hears)) news = true;
+  if ((bad || events & EPOLLOUT) && std::exchange(waits_, false)) writable_ = true;
+  if (news || writable_) wake_up();
 }
 
-void tcp_layer::arm(want w) {
-  if (std::exchange(waits_[int(w)], true)) return;
-  ++ops_;
-  const auto type = w == want::read    ? socket::wait_read
-                    : w == want::write ? socket::wait_write
-                                       : socket::wait_error;
-  socket_->async_wait(type, waiter{this, w});
-}
-
-void tcp_layer::let_go() {
-  if (ops_)
-    parting_ = true;
-  else
-    layer_actor::let_go();
+void tcp_layer::wait_for_room() noexcept {
+  waits_ = true;
+  if (std::exchange(hears_of_room_, true)) return;
+  if (!home_.descriptors().change(fd_, *this, hears | EPOLLOUT)) broken();
 }
 
 // ---- in
+
+// Perhaps there is more, which nobody will tell: in a later turn.
+void tcp_layer::came(std::size_t n, std::size_t room) {
+  if (n < room && !peer_said_) return;
+  readable_ = true;
+  wake_up();
+}
 
 void tcp_layer::read() {
   if (eof_ || closing_) return;
   if (!room_above()) {
     held_ = true;
-    return arm(want::error); // deaf to bytes, not to a reset
+    return;
   }
   const auto room = slab_cursor::for_input().room(least_room);
-  const auto n = ::recv(fd_, room.data(), room.size(), 0);
+  const auto n = ::recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
   if (n > 0) {
     send_up(slab_cursor::for_input().cut(std::uint32_t(n)));
-    if (std::size_t(n) == room.size()) { // perhaps more: in a later turn
-      readable_ = true;
-      wake_up();
-    } else {
-      arm(want::read);
-    }
+    came(std::size_t(n), room.size());
   } else if (n == 0) {
     eof_ = true;
     put_above(verb::eof);
-    arm(want::error);
-  } else if (errno == EAGAIN || errno == EINTR) {
-    arm(want::read);
-  } else {
+  } else if (errno == EINTR) {
+    came(0, 0);
+  } else if (errno != EAGAIN) {
     end_as(ended_by::reset);
   }
 }
@@ -231,9 +200,10 @@ void tcp_layer::drain() {
 
 void tcp_layer::read_and_forget() {
   const auto room = slab_cursor::for_input().room(least_room);
-  const auto n = ::recv(fd_, room.data(), room.size(), 0);
-  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return arm(want::read);
-  end_as(how_);
+  const auto n = ::recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
+  if (n > 0) return came(std::size_t(n), room.size());
+  if (n < 0 && errno == EINTR) return came(0, 0);
+  if (n == 0 || errno != EAGAIN) end_as(how_);
 }
 
 // ---- out
@@ -278,7 +248,7 @@ void tcp_layer::look_at_confirmed() {
 // Bytes that the kernel has not sent are dropped, and the peer gets a reset: it must not take the
 // end of a body that was cut for the whole.
 void tcp_layer::abort(ended_by how) {
-  if (socket_ && !lingering_) {
+  if (in_set_ && !lingering_) {
     const linger now{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
@@ -297,7 +267,7 @@ void tcp_layer::close(ended_by how) {
 }
 
 void tcp_layer::flush() {
-  if (dead_ || broken_ || waits_[int(want::write)]) return;
+  if (dead_ || broken_ || waits_) return;
   std::uint32_t sent = 0;
   while (out_) {
     if (out_.front()->verb == verb::ask_drained) {
@@ -307,7 +277,7 @@ void tcp_layer::flush() {
     iovec pieces[most_pieces];
     int n = 0;
     std::size_t total = 0;
-    for (auto* m = out_.front(); m && n < most_pieces; m = message_queue::next(m), ++n) {
+    for (auto* m = out_.front(); m && n < most_pieces; m = out_.after(*m), ++n) {
       const auto v = m->bytes.view();
       pieces[n] = {const_cast<char*>(v.data()), v.size()};
       total += v.size();
@@ -315,12 +285,12 @@ void tcp_layer::flush() {
     msghdr h{};
     h.msg_iov = pieces;
     h.msg_iovlen = std::size_t(n);
-    const auto k = n == 1 ? ::send(fd_, pieces[0].iov_base, total, MSG_NOSIGNAL)
-                          : ::sendmsg(fd_, &h, MSG_NOSIGNAL);
+    const auto k = n == 1 ? ::send(fd_, pieces[0].iov_base, total, how_to_send)
+                          : ::sendmsg(fd_, &h, how_to_send);
     if (k < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return broken();
-      arm(want::write);
+      wait_for_room();
       break;
     }
     sent += std::uint32_t(k);
@@ -335,7 +305,7 @@ void tcp_layer::flush() {
       if (!left && !(out_ && out_.front()->bytes.empty())) break;
     }
     if (std::size_t(k) < total) {
-      arm(want::write);
+      wait_for_room();
       break;
     }
   }
@@ -344,12 +314,12 @@ void tcp_layer::flush() {
     sent_ += sent;
     took_above(sent);
   }
-  if (!waits_[int(want::write)]) {
+  if (!waits_) {
     rating_ = false;
   } else if (limits_.least_bytes && !std::exchange(rating_, true)) {
     rate_from(home_.burst_time(), peer_has());
   }
-  if (waits_[int(want::write)] && !armed()) home_.arm(*this, due_time());
+  if (waits_ && !armed()) home_.arm(*this, due_time());
   if (finishing_ && !out_ && !closing_)
     ::shutdown(fd_, SHUT_WR); // its failure is seen when reading
   if (closing_ && !out_ && !lingering_) {
@@ -363,6 +333,7 @@ void tcp_layer::flush() {
 void tcp_layer::half_close() {
   if (eof_ || ::shutdown(fd_, SHUT_WR) != 0) return end_as(how_);
   lingering_ = true;
+  held_ = false;
   drop_input();
   home_.disarm(*this);
   home_.arm(*this, later(home_.now(), limits_.linger));
@@ -383,7 +354,7 @@ void tcp_layer::timed_out() {
     late_ = true;
     return wake_up();
   }
-  if (!waits_[int(want::write)]) return; // all was sent meanwhile
+  if (!waits_) return; // all was sent meanwhile
   const auto now = home_.now();
   if (!too_slow(now) && now < due_time()) return home_.arm(*this, due_time());
   late_ = true;
@@ -452,9 +423,8 @@ void tcp_layer::on_over() noexcept {
   if (watch_) home_.disarm(*watch_);
   watch_.reset();
   out_.clear();
-  if (!socket_) return;
-  asio::error_code e;
-  socket_->close(e); // what waits ends with an error, soon
+  if (std::exchange(in_set_, false)) home_.descriptors().remove(fd_);
+  if (std::exchange(owns_fd_, false)) ::close(fd_);
 }
 
 } // namespace creche::internal

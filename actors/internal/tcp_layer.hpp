@@ -1,16 +1,15 @@
 // tcp_layer.hpp: the transport: a connected TCP socket as the lowest layer of a stack.
 //
-// asio's completion handlers only mark and wake; everything happens in the actor's turn: one
+// What the kernel tells only marks and wakes; everything happens in the actor's turn: one
 // non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one
-// gathered send at the end of the loop's burst. A closed socket is told to the stack only when asio
-// holds no operation of it. While held, or after the peer's end, it still waits for errors: a reset
-// is seen.
+// gathered send at the end of the loop's burst. It is told edges (poll_set.hpp), so it reads until
+// less came than there was room for, and once more if the peer's end may be behind that. While
+// held, or after the peer's end, it still hears of errors: a reset is seen.
 #pragma once
 
 #include "actors/internal/socket_address.hpp"
 #include "actors/internal/stack_actor.hpp"
-
-#include <asio/ip/tcp.hpp>
+#include "runtime/internal/poll_set.hpp"
 
 #include <string>
 
@@ -31,8 +30,9 @@ struct tcp_target {
   clock_duration within = std::chrono::seconds(10);
 };
 
-class tcp_layer final : public layer_actor, public flushable, timer {
+class tcp_layer final : public layer_actor, public flushable, public pollable, timer {
 public:
+  /// A connected socket, which is ours from now on.
   tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
             connection_counters& counters, const tcp_limits& limits);
   /// One that connects first. Failure to do so is this layer's failure.
@@ -44,12 +44,10 @@ public:
   std::string_view kind() const noexcept override { return "tcp"; }
   void describe(const tree_sink&) const override;
   void flush() override;
+  void ready(std::uint32_t events) noexcept override;
 
 private:
-  using socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
-  struct waiter;
   struct confirmed_watch;
-  enum class want : std::uint8_t { read, write, error };
 
   void attached() override;
   void write(message_ptr m) override;
@@ -62,14 +60,13 @@ private:
   void on_cancel() override { abort(ended_by::local); }
   void on_marks() override;
   void on_over() noexcept override;
-  void let_go() override;
 
-  void adopt();
+  void adopt(std::uint32_t events);
   void connect();
   void connected();
   void connect_failed(int error);
-  void arm(want w);
-  void woke(asio::error_code e, want w);
+  void wait_for_room() noexcept;
+  void came(std::size_t n, std::size_t room);
   void read();
   void read_and_forget();
   void half_close();
@@ -86,11 +83,13 @@ private:
   void rate_from(time_point now, std::uint64_t has) noexcept;
 
   int fd_;
-  std::uint8_t ops_ = 0; // that asio holds
-  bool waits_[3] = {};
+  bool owns_fd_ = false, in_set_ = false;
+  bool hears_of_room_ = false; // that there is room is told, too
+  bool waits_ = false;         // for it
   bool readable_ = false, writable_ = false, doubtful_ = false, broken_ = false, late_ = false,
-       flushed_ = false; // marks
-  bool eof_ = false, held_ = false, closing_ = false, lingering_ = false, parting_ = false;
+       flushed_ = false;   // marks
+  bool peer_said_ = false; // its end, or a reset: behind a short read there is more
+  bool eof_ = false, held_ = false, closing_ = false, lingering_ = false;
   ended_by how_ = ended_by::local;
   bool connecting_ = false, finishing_ = false;
   connection_counters* counters_ = nullptr; // of a listener
@@ -103,7 +102,6 @@ private:
   bool rating_ = false, sipped_ = false;
   message_queue out_;
   std::unique_ptr<confirmed_watch> watch_; // while somebody waits
-  std::optional<socket> socket_;
 };
 
 } // namespace creche::internal

@@ -152,24 +152,19 @@ send_result child_record::offer(detail::mail& m) noexcept {
 const letter_kind child_actor::start_kind{
     "start", lane::control, [](letter&, resident& r) { static_cast<child_actor&>(r).on_start(); },
     [](letter&) noexcept {}};
-const letter_kind child_actor::stop_kind{
-    "stop", lane::control, [](letter&, resident& r) { static_cast<child_actor&>(r).on_stop(); },
+const letter_kind child_actor::order_kind{
+    "order", lane::control,
+    [](letter&, resident& r) { static_cast<child_actor&>(r).obey_orders(); },
     [](letter&) noexcept {}};
-const letter_kind child_actor::cancel_kind{"cancel", lane::control,
-                                           [](letter&, resident& r) {
-                                             auto& c = static_cast<child_actor&>(r);
-                                             if (!std::exchange(c.cancel_seen_, true))
-                                               c.on_cancel();
-                                           },
-                                           [](letter&) noexcept {}};
-const letter_kind child_actor::ended_kind{"ended", lane::control,
-                                          [](letter& l, resident& r) {
-                                            static_cast<nursery_actor&>(r).child_ended(
-                                                *static_cast<own_letter&>(l).self);
-                                          },
-                                          [](letter& l) noexcept { // the nursery did not wait
-                                            static_cast<own_letter&>(l).self->leave_abandoned();
-                                          }};
+const letter_kind child_actor::ended_kind{
+    "ended", lane::control,
+    [](letter& l, resident& r) {
+      static_cast<nursery_actor&>(r).child_ended(
+          static_cast<child_actor&>(static_cast<life_letter&>(l)));
+    },
+    [](letter& l) noexcept { // the nursery did not wait
+      static_cast<child_actor&>(static_cast<life_letter&>(l)).leave_abandoned();
+    }};
 
 const letter_kind child_actor::mail_kind{"mail", lane::data,
                                          [](letter& l, resident& r) {
@@ -182,18 +177,37 @@ const letter_kind child_actor::mail_kind{"mail", lane::data,
                                          }};
 
 child_actor::child_actor(caf::actor_config& cfg, child_record* r) : resident(cfg), record_(r) {
-  life_.kind = &start_kind;
-  life_.self = this;
+  life_letter::kind = &start_kind;
 }
 
-void child_actor::give(letter& l) {
-  auto& given = &l == &life_ ? start_given_ : &l == &stop_ ? stop_given_ : cancel_given_;
-  if (!std::exchange(given, true)) send(l);
+void child_actor::order_start() {
+  if (!std::exchange(start_given_, true)) send(static_cast<life_letter&>(*this));
+}
+
+void child_actor::order_stop() {
+  if (!std::exchange(stop_given_, true)) order(to_stop);
 }
 
 void child_actor::order_cancel() {
   if (record_) record_->cancel_asked.store(true, std::memory_order_relaxed);
-  give(cancel_);
+  if (!std::exchange(cancel_given_, true)) order(to_cancel);
+}
+
+// One letter for both: whoever finds no order there sends it.
+void child_actor::order(std::uint8_t o) {
+  if (orders_.fetch_or(o, std::memory_order_acq_rel) == 0) send(order_);
+}
+
+void child_actor::obey_orders() {
+  const std::uint8_t now = orders_.load(std::memory_order_acquire) & to_stop ? to_stop : to_cancel;
+  if (orders_.fetch_and(std::uint8_t(~now), std::memory_order_acq_rel) != now) {
+    home_.count_here(fate::sent); // next
+    control_.push_front(order_);
+  }
+  if (now == to_stop)
+    on_stop();
+  else if (!std::exchange(cancel_seen_, true))
+    on_cancel();
 }
 
 struct kill_note {
@@ -287,10 +301,14 @@ void child_actor::on_exit(caf::error) {
   if (!std::exchange(cancel_seen_, true)) on_cancel();
 }
 
-void child_actor::finish(how h, std::exception_ptr error) {
+void child_actor::finish(how h, std::exception_ptr error, std::source_location at) {
   before_end();
   how_ = killed_ && h == how::cancelled ? how::killed : h; // it may have completed first
-  error_ = std::move(error);
+  if (error) {
+    death_ = std::make_unique<death>();
+    death_->error = std::move(error);
+    death_->at = at;
+  }
   end(how_ == how::failed ? caf::make_error(caf::sec::runtime_error) : caf::error{});
 }
 
@@ -301,8 +319,9 @@ void child_actor::let_go() {
     std::unique_lock hold(nursery_home.tree(), std::defer_lock);
     if (&home_ != &nursery_home) hold.lock();
     if (!record_->abandoned) {
-      life_.kind = &ended_kind; // nobody has it: what waited was dropped
-      return record_->nursery->send(life_);
+      auto& ended = static_cast<life_letter&>(*this);
+      ended.kind = &ended_kind; // nobody has it: what waited was dropped
+      return record_->nursery->send(ended);
     }
   }
   leave_abandoned();

@@ -129,15 +129,18 @@ struct child_access {
   static child handle(child_record& r) noexcept { return r.hold(), child(&r); }
 };
 
-class child_actor : public resident {
+/// To a child, that it begins; to its nursery, that it has ended.
+struct life_letter : letter {};
+
+class child_actor : public resident, public life_letter {
 public:
   child_actor(caf::actor_config& cfg, child_record* r);
 
   child_record* record() const noexcept { return record_; }
 
   // ---- the nursery's orders; from its loop, which need not be ours
-  void order_start() { give(life_); }
-  void order_stop() { give(stop_); }
+  void order_start();
+  void order_stop();
   void order_cancel();
   void order_kill();
   bool kill_ordered() const noexcept { return kill_given_; }
@@ -151,9 +154,11 @@ public:
   void on_exit(caf::error reason) override;
 
   how ended_how() const noexcept { return how_; }
-  const std::exception_ptr& error() const noexcept { return error_; }
+  std::exception_ptr error() const noexcept { return death_ ? death_->error : nullptr; }
   /// Where the error came out of; line 0: not known.
-  const std::source_location& failed_at() const noexcept { return failed_at_; }
+  std::source_location failed_at() const noexcept {
+    return death_ ? death_->at : std::source_location();
+  }
 
   /// Any thread, while we are not freed. The message stays the caller's unless it was queued.
   send_result offer_mail(detail::mail& m, std::uint32_t limit) noexcept;
@@ -192,7 +197,7 @@ protected:
     return record_ && record_->cancel_asked.load(std::memory_order_relaxed);
   }
   /// This incarnation is over. Home thread, in a turn of ours.
-  void finish(how h, std::exception_ptr error = nullptr);
+  void finish(how h, std::exception_ptr error = nullptr, std::source_location at = {});
   void let_go() override;
   void not_understood() noexcept override;
   void lost(std::uint32_t n) noexcept override;
@@ -204,25 +209,28 @@ protected:
 
   std::atomic<std::uint32_t> mail_{0}; // sent to this incarnation, and not received
   bool killed_ = false;                // by somebody, or by its nursery
-  std::source_location failed_at_;
 
 private:
   friend struct kill_note;
   void obey_kill();
   [[gnu::noinline]] void obey_cancel();
-  struct own_letter : letter {
-    child_actor* self;
-  };
-  void give(letter& l);
-  static const letter_kind start_kind, stop_kind, cancel_kind, ended_kind, mail_kind;
+  void order(std::uint8_t o);
+  void obey_orders();
+  static const letter_kind start_kind, order_kind, ended_kind, mail_kind;
+  static constexpr std::uint8_t to_stop = 1, to_cancel = 2;
 
-  child_record* record_;
-  std::exception_ptr error_;
-  letter stop_{stop_kind}, cancel_{cancel_kind};
-  own_letter life_; // to us, that it begins; to the nursery, that it has ended
   how how_ = how::completed;
   bool start_given_ = false, stop_given_ = false, cancel_given_ = false, kill_given_ = false;
   bool cancel_seen_ = false;
+  std::atomic<std::uint8_t> orders_{0}; // not obeyed yet; then the letter is on its way
+  child_record* record_;
+  struct death : detail::pooled {
+    std::exception_ptr error;
+    std::source_location at;
+  };
+  std::unique_ptr<death> death_; // of one that failed
+  letter order_{order_kind};
 };
+static_assert(sizeof(child_actor) <= 256, "every task, nursery and layer is one");
 
 } // namespace creche::internal

@@ -25,29 +25,37 @@ struct letter_kind {
   void (*drop)(letter&) noexcept;
 };
 
-/// A queue of letters; owns none of them.
+/// A queue of letters; owns none of them. A circle: every actor has some of these.
 struct letter_list {
-  letter* head = nullptr;
-  letter* tail = nullptr;
+  letter* newest = nullptr; // its next is the oldest
 
-  explicit operator bool() const noexcept { return head != nullptr; }
+  explicit operator bool() const noexcept { return newest != nullptr; }
+  letter* oldest() const noexcept { return newest ? newest->next : nullptr; }
+  letter* after(const letter& l) const noexcept { return &l == newest ? nullptr : l.next; }
   void push(letter& l) noexcept {
-    l.next = nullptr;
-    (tail ? tail->next : head) = &l;
-    tail = &l;
+    push_front(l);
+    newest = &l;
   }
   void push_front(letter& l) noexcept {
-    l.next = head;
-    head = &l;
-    if (!tail) tail = &l;
+    if (!newest) newest = &l; // and so its own next
+    l.next = newest->next;
+    newest->next = &l;
   }
   letter* pop() noexcept {
-    auto* l = head;
-    if (l) {
-      head = l->next;
-      if (!head) tail = nullptr;
-    }
+    if (!newest) return nullptr;
+    auto* l = newest->next;
+    if (l == newest)
+      newest = nullptr;
+    else
+      newest->next = l->next;
     return l;
+  }
+  /// One that is in it, wherever.
+  void take_out(letter& l) noexcept {
+    auto* before = newest;
+    while (before->next != &l) before = before->next;
+    before->next = l.next;
+    if (newest == &l) newest = before == &l ? nullptr : before;
   }
 };
 

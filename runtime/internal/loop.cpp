@@ -2,6 +2,7 @@
 
 #include "runtime/internal/dice.hpp"
 #include "runtime/internal/guest.hpp"
+#include "runtime/internal/poll_set.hpp"
 
 #include <asio/post.hpp>
 #include <caf/actor_system.hpp>
@@ -38,7 +39,7 @@ struct loop::foreign final : runnable, detail::pooled {
 
   foreign(loop& l, caf::resumable* r) : home(l), what(r) {
     wake.self = this;
-    wake.fire = [](wakeup& w, bool run) noexcept {
+    wake.woken = [](wakeup& w, bool run) noexcept {
       auto* f = static_cast<link&>(w).self;
       if (run) return f->home.schedule(*f);
       caf::intrusive_ptr_release(f->what);
@@ -59,7 +60,8 @@ struct loop::foreign final : runnable, detail::pooled {
 loop::loop(caf::actor_system& sys, const clock& time, unsigned index, asio::io_context* theirs)
     : execution_unit(&sys), time_(time), index_(index), wheel_(ticks(time.now())),
       own_io_(theirs ? nullptr : std::make_unique<asio::io_context>(io_hint)),
-      io_(theirs ? theirs : own_io_.get()), work_(io_->get_executor()), burst_time_(time.now()) {
+      io_(theirs ? theirs : own_io_.get()), work_(io_->get_executor()), burst_time_(time.now()),
+      descriptors_(std::make_unique<poll_set>(*this)) { // now: later there may be none left
   if (!theirs) return;
   guest_ = std::make_shared<internal::guest>(*this, *theirs);
   asleep_.store(true); // whoever comes first asks for a burst
@@ -73,8 +75,8 @@ loop::~loop() {
 void loop::release_leftovers() noexcept {
   auto* w = inbox_.exchange(nullptr, std::memory_order_acquire);
   while (w) {
-    auto* next = w->next;
-    w->fire(*w, false);
+    auto* next = w->next_wakeup;
+    w->woken(*w, false);
     w = next;
   }
 }
@@ -122,7 +124,7 @@ void loop::flush_all() {
 
 void loop::post(wakeup& w) noexcept {
   auto* head = inbox_.load(std::memory_order_relaxed);
-  do w.next = head;
+  do w.next_wakeup = head;
   while (!inbox_.compare_exchange_weak(head, &w)); // seq_cst: pairs with the sleeper's re-check
   if (head == nullptr && asleep_.exchange(false)) kick();
   if (gone_.load()) [[unlikely]]
@@ -159,12 +161,12 @@ void loop::take_inbox() noexcept {
   auto* w = inbox_.exchange(nullptr, std::memory_order_acquire);
   wakeup* fifo = nullptr;
   while (w) {
-    auto* next = std::exchange(w->next, fifo);
+    auto* next = std::exchange(w->next_wakeup, fifo);
     fifo = std::exchange(w, next);
   }
   while (fifo) {
-    auto* next = fifo->next;
-    fifo->fire(*fifo, true);
+    auto* next = fifo->next_wakeup;
+    fifo->woken(*fifo, true);
     fifo = next;
   }
 }
@@ -257,12 +259,13 @@ void loop::close() {
   while (kicking_.load()) std::this_thread::yield();
   if (guest_) guest_->leave();
   enter in(*this);
+  descriptors_.reset();
   work_.reset();
   own_io_.reset();
   // what was queued but never ran: only foreign resumables may still be here
   while (auto* r = head_) {
     head_ = r->run_next;
-    if (auto* f = dynamic_cast<foreign*>(r)) f->wake.fire(f->wake, false);
+    if (auto* f = dynamic_cast<foreign*>(r)) f->wake.woken(f->wake, false);
   }
   tail_ = nullptr;
 }

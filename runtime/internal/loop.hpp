@@ -27,6 +27,7 @@ namespace creche::internal {
 
 class dice;
 class guest;
+class poll_set;
 class runtime_system;
 
 /// Something that wants turns. Linked in its loop's run queue.
@@ -55,9 +56,9 @@ protected:
 
 /// A call for the loop's thread, pushed by any thread.
 struct wakeup {
-  wakeup* next = nullptr;
+  wakeup* next_wakeup = nullptr;
   /// `run` is false when the loop has gone: then it only frees.
-  void (*fire)(wakeup&, bool run) noexcept = nullptr;
+  void (*woken)(wakeup&, bool run) noexcept = nullptr;
 };
 
 /// Excludes the loop from changing the shape of its part of the tree while somebody reads it. Held
@@ -93,6 +94,8 @@ public:
   /// Whose loop this is; set once, before it runs.
   runtime_system* owner = nullptr;
   asio::io_context& io() noexcept { return *io_; }
+  /// Until close().
+  poll_set& descriptors() noexcept { return *descriptors_; }
   const clock& time() const noexcept { return time_; }
   time_point now() const noexcept { return time_.now(); }
   /// Time at the start of this burst: for marks of activity that need no better.
@@ -252,6 +255,7 @@ private:
   dice* dice_ = nullptr;
   std::vector<flushable*> dirty_;
   time_point burst_time_;
+  std::unique_ptr<poll_set> descriptors_;
   std::int64_t live_here_ = 0;
   std::int64_t date_second_ = -1;
   char date_[40];
@@ -275,7 +279,7 @@ template <class F> void post_call(loop& l, F f) {
   struct call final : wakeup, detail::pooled {
     F body;
     explicit call(F&& x) : body(std::move(x)) {
-      fire = [](wakeup& w, bool run) noexcept {
+      woken = [](wakeup& w, bool run) noexcept {
         std::unique_ptr<call> self(static_cast<call*>(&w));
         if (run) self->body();
       };

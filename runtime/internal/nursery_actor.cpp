@@ -311,7 +311,7 @@ void nursery_actor::child_ended(child_actor& c) {
 // What is to be told of it; it may set `h` right: late is failed.
 std::optional<failure> nursery_actor::why_ended(child_actor& c, how& h) const {
   auto& r = *c.record();
-  const auto& at = c.failed_at().line() ? c.failed_at() : where_;
+  const auto at = c.failed_at().line() ? c.failed_at() : where_;
   if (h != how::failed && !r.is_body && state_.is_late(r.id)) {
     h = how::failed;
     return failure::from(not_ready(r), r.path(), at);

@@ -43,9 +43,8 @@ struct caf_letter final : letter, detail::pooled {
 resident::resident(caf::actor_config& cfg)
     : monitorable_actor(cfg), home_(*static_cast<loop*>(cfg.host)) {
   home_.arrived();
-  wake_.self = this;
-  wake_.fire = [](wakeup& w, bool run) noexcept {
-    auto* self = static_cast<link&>(w).self;
+  woken = [](wakeup& w, bool run) noexcept {
+    auto* self = static_cast<resident*>(&w);
     if (run && !self->dead_) {
       self->collect(nullptr);
       self->wake_up();
@@ -74,7 +73,7 @@ bool resident::offer_from_afar(letter& l) noexcept {
       !remote_.compare_exchange_weak(h, &l, std::memory_order_acq_rel, std::memory_order_relaxed));
   if (h == nullptr) {
     caf::intrusive_ptr_add_ref(ctrl());
-    home_.post(wake_);
+    home_.post(*this);
   }
   return true;
 }
@@ -150,7 +149,7 @@ bool resident::is_private() const noexcept {
 }
 
 void resident::collect(letter* leave) noexcept {
-  // release, too: our use of wake_.next ends before a sender links it again
+  // release, too: our use of next_wakeup ends before a sender links it again
   auto* h = remote_.exchange(leave, std::memory_order_acq_rel);
   if (h == posted()) return;
   letter* fifo = nullptr;

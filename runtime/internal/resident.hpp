@@ -25,7 +25,7 @@
 
 namespace creche::internal {
 
-class resident : public caf::monitorable_actor, public runnable {
+class resident : public caf::monitorable_actor, wakeup, public runnable {
 public:
   static constexpr unsigned control_in_a_row = 64;
 
@@ -104,28 +104,24 @@ protected:
     return l.kind->lane == lane::control ? control_ : data_;
   }
 
-  loop& home_;
-  letter_list control_, data_;
-  bool dead_ = false;
+  bool dead_ = false; // these three fill up what `runnable` leaves
   std::atomic<bool> lent_{false};
   unsigned row_ = 0; // control letters since the last data letter; counts on from turn to turn
+  loop& home_;
+  letter_list control_, data_;
 
 private:
   static letter* closed() noexcept { return &tags_[0]; } // dead: drop at the sender's
   static letter* posted() noexcept { return &tags_[1]; } // empty, and our wake-up is on its way
   static inline letter tags_[2];
-  struct link final : wakeup {
-    resident* self;
-  };
-
   bool offer_from_afar(letter& l) noexcept;
   void drop(letter& l) noexcept; // we are dead
   bool is_private() const noexcept;
   std::uint32_t drop_all() noexcept; // what waits, and what comes; returns how much data it was
 
-  link wake_;
   std::atomic<letter*> remote_{nullptr};
 };
+static_assert(sizeof(resident) <= 192, "every task, nursery and layer is one");
 
 template <class F> std::size_t resident::run_lanes(std::size_t budget, F before_data) {
   std::size_t n = 0;

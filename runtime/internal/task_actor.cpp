@@ -160,12 +160,13 @@ void task_actor::on_caf(caf::mailbox_element& e) {
 }
 
 detail::mail* task_actor::last_mail() const noexcept {
-  return box_ ? static_cast<detail::mail*>(box_->tail) : nullptr;
+  return box_ ? static_cast<detail::mail*>(box_->newest) : nullptr;
 }
 
 detail::mail* task_actor::find_mail(const detail::mail_type* const* types, std::size_t n,
                                     detail::mail* after) const noexcept {
-  for (auto* l = after ? after->next : box_ ? box_->head : nullptr; l; l = l->next) {
+  if (!box_) return nullptr;
+  for (auto* l = after ? box_->after(*after) : box_->oldest(); l; l = box_->after(*l)) {
     auto* m = static_cast<detail::mail*>(l);
     if (std::find(types, types + n, m->type) != types + n) return m;
   }
@@ -173,10 +174,7 @@ detail::mail* task_actor::find_mail(const detail::mail_type* const* types, std::
 }
 
 void task_actor::take_mail(detail::mail& m) noexcept {
-  letter* before = nullptr;
-  for (auto* l = box_->head; l != &m; l = l->next) before = l;
-  (before ? before->next : box_->head) = m.next;
-  if (box_->tail == &m) box_->tail = before;
+  box_->take_out(m);
   mail_.fetch_sub(1, std::memory_order_relaxed);
   home_.count_here(fate::handled);
   if (record()) add(record()->counts().handled, 1);
@@ -216,14 +214,14 @@ void task_actor::begin() {
 
 void task_actor::body_over(bool stopped) {
   auto error = stopped ? nullptr : std::move(body_.get().error);
-  if (error) failed_at_ = body_.get().at;
+  const auto at = error ? body_.get().at : std::source_location();
   body_.reset();
   drop_call();
   if (lost_ && !error && !stopped)
     error = std::make_exception_ptr(std::system_error(make_error_code(errc::never_awaited)));
   const auto h = stopped ? how::cancelled : error ? how::failed : how::completed;
   if (record()) record()->refused = stopped && root_.refused;
-  finish(h, std::move(error));
+  finish(h, std::move(error), at);
 }
 
 void task_actor::drop_call() noexcept {

@@ -16,7 +16,7 @@ public:
       : run_(&r), waiter_(&waiter), home_(static_cast<task_actor&>(r).home()) {
     if (home_.owner) gate_ = &home_.owner->gate();
     if (gate_) gate_->hold();
-    fire = [](wakeup& w, bool run) noexcept {
+    woken = [](wakeup& w, bool run) noexcept {
       auto& self = static_cast<ticket&>(w);
       run ? self.tell() : self.drop();
     };
