@@ -217,7 +217,6 @@ std::optional<slice> incoming::next_awaiter::await_resume() {
     return b;
   }
   if (s.eof) return std::nullopt;
-  if (!s.over()) throw std::logic_error("two tasks wait for one connection's frames");
   if (s.record && s.record->how == ended_by::clean) return std::nullopt;
   throw connection_lost(s.last_record());
 }

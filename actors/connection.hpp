@@ -47,7 +47,7 @@ public:
   /// The next frame, whole, perhaps empty (of a stack that speaks octets: the next piece, as it
   /// came, never empty). nullopt: the peer has said its end, or the stack ended well; then send()
   /// may still go. What came before a bad end is given first, then connection_lost is thrown. While
-  /// nobody asks, 64 KiB are kept and the peer is held. One waits at a time, else std::logic_error.
+  /// nobody asks, 64 KiB are kept and the peer is held. Of several that wait each gets another one.
   /// Checkpoint.
   [[nodiscard]] next_op next() noexcept;
   /// What came, and nobody has asked for.
@@ -182,6 +182,8 @@ public:
 
 private:
   bool over() override;
+  /// A live edit may take back what it was woken for: it looks again in its turn.
+  void unparked() noexcept override { run_.yield(*this); }
 };
 class incoming::next_op {
 public:

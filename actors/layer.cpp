@@ -28,15 +28,23 @@ take layer::received(const slice& in) {
   if (shell_->has_above()) shell_->send_up(in);
   return all(in);
 }
+void layer::eof() {
+  if (shell_->told_established())
+    eof_above();
+  else
+    end(ended_by::truncated);
+}
 void layer::drain() { shell_->drain_above(); }
 void layer::timed_out(time_limit, clock_duration) {
   end(ended_by::timeout, std::make_error_code(std::errc::timed_out));
 }
 
-take layer::wait() noexcept { return shell_->wait_for_room_above(); }
+take layer::wait() noexcept {
+  return shell_->room_above() ? take{} : shell_->wait_for_room_above();
+}
 std::uint32_t layer::unused() const noexcept { return shell_->unused(); }
 void layer::may_need(std::uint32_t bytes) noexcept { shell_->may_need(bytes); }
-void layer::send_up(slice b) { shell_->send_up(std::move(b)); }
+void layer::send_up(slice b) { shell_->send_up_within(std::move(b)); }
 bool layer::room_above() noexcept { return shell_->room_above(); }
 void layer::established_above() { shell_->established_above(); }
 void layer::eof_above() { shell_->eof_above(); }

@@ -72,15 +72,19 @@ protected:
   virtual void established() { established_above(); }
   /// Bytes, or a frame, from below. Shows what was not used before, and more; called again while
   /// something is used and something is left. To use nothing means: more is needed. Frames are
-  /// shown one at a time: use it all, or return wait().
+  /// shown one at a time: use it, return all(in); or wait with it, return wait(), or {} and hold.
   virtual take received(const slice& in);
   /// No more will come; not a close. unused() bytes were left. The top layer decides what it means:
-  /// by default it closes.
-  virtual void eof() { eof_above(); }
+  /// by default it closes. Before established_above(): by default the end, ended_by::truncated.
+  virtual void eof();
   /// There is room below again, for what this layer writes on its own account.
   virtual void resume_out() {}
-  /// No new work is wanted: what came before this still counts. The top layer closes.
+  /// No new work is wanted: what came before this still counts, and was shown before it. The top
+  /// layer closes.
   virtual void drain();
+  /// A live edit below: what it was shown and has not used is another layer's now, and will come
+  /// again through that one. Whoever remembers how far it had looked forgets it.
+  virtual void unused_taken() {}
   /// A limit ran out, and begins again. By default that is the end: ended_by::timeout.
   virtual void timed_out(time_limit t, clock_duration after);
 
@@ -97,8 +101,8 @@ protected:
   virtual void abort(ended_by how) { abort_below(how); }
 
   // ---- for received()
-  static take all(const slice& in) noexcept { return {in.size(), 0}; }
-  /// Nothing used: shown again when there is room above.
+  static take all(const slice& in) noexcept { return {in.size(), 0, true}; }
+  /// Nothing used: shown again when there is room above. (While there is some: nothing used.)
   take wait() noexcept;
   /// In eof(): how many bytes were shown and not used.
   std::uint32_t unused() const noexcept;
@@ -107,7 +111,8 @@ protected:
   void may_need(std::uint32_t bytes) noexcept;
 
   // ---- upward
-  /// Counted when sent; may be called while there is no room, by a little.
+  /// Counted when sent; may be called while there is no room, up to twice the usual high mark
+  /// (64 KiB); past that it throws std::length_error.
   void send_up(slice b);
   bool room_above() noexcept;
   void established_above();
@@ -150,7 +155,8 @@ protected:
 
   // ---- time
   /// From now on; no_limit: none. Costs a comparison per turn and a timer per layer, however many
-  /// limits there are and however many bytes flow.
+  /// limits there are and however many bytes flow. Zero: runs out
+  /// at once, in a turn of its own, and once. Less throws std::invalid_argument.
   void limit(time_limit t, clock_duration d);
 
 private:
@@ -210,6 +216,9 @@ private:
       end(ended_by::truncated, why);
     else
       eof_above();
+  }
+  void unused_taken() override {
+    if constexpr (requires { core_.forget_unused(); }) core_.forget_unused();
   }
   void write(slice b) override {
     framing::envelope e;

@@ -10,6 +10,8 @@ struct take {
   /// So many bytes must be there, the unused ones included, before it is worth asking again; 0: ask
   /// with every byte. The end of the stream is told all the same.
   std::uint32_t need = 0;
+  /// Says layer::all(): of an empty frame it tells what was used from what waits.
+  bool whole = false;
 };
 
 } // namespace creche

@@ -39,6 +39,7 @@ private:
   void eof() override;
   void resume_out() override;
   void drain() override;
+  bool drains_at_once() const noexcept override { return true; }
   void on_marks() override;
   void on_over() noexcept override;
 

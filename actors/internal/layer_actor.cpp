@@ -27,7 +27,7 @@ void layer_actor::open(message_ptr m) {
   case verb::received: return came(std::move(m));
   case verb::eof: eof_came_ = true; return show();
   case verb::resume_out: return resume_out();
-  case verb::drain: return drain();
+  case verb::drain: return drain_came(std::move(m));
   case verb::drained: return drained(std::move(m));
   case verb::lost: return lost_came();
   case verb::write: return write(std::move(m));
@@ -122,12 +122,12 @@ inline void layer_actor::came(message_ptr m) {
   show();
 }
 
-inline std::uint32_t layer_actor::shown(const slice& b) {
+inline take layer_actor::shown(const slice& b) {
   const auto t = received(b);
   if (t.used > b.size()) throw std::logic_error("a layer used more bytes than it was shown");
   need_ = t.need;
   if (need_ > most_needed_) throw std::length_error("a layer needs more bytes than it may keep");
-  return t.used;
+  return t;
 }
 
 // One at a time and whole if they are frames: it is used, or waited with, or the layer has failed.
@@ -136,14 +136,15 @@ inline bool layer_actor::use(message& m) {
   auto& b = m.bytes;
   const std::uint32_t per_frame = down_ ? down_->per_frame : 0;
   if (per_frame) {
-    const auto n = b.size(), used = shown(b);
+    const auto n = b.size();
+    const auto t = shown(b);
     if (dead_) return true;
-    if (used == n && !(n == 0 && blocked_)) return took_below(n + per_frame), true;
-    if (used == 0 && is_held()) return false;
-    throw std::logic_error("a layer used only a part of a frame");
+    if (t.used == n && (n || t.whole || !is_held())) return took_below(n + per_frame), true;
+    if (t.used == 0 && is_held()) return false;
+    throw std::logic_error("a layer neither used a frame, all of it, nor waits with it");
   }
   while (!b.empty() && !dead_ && !is_held()) {
-    const auto n = shown(b);
+    const auto n = shown(b).used;
     if (!n) break;
     b.skip(n);
     took_below(n);
@@ -157,9 +158,11 @@ inline bool layer_actor::use(message& m) {
 void layer_actor::show() {
   if (std::exchange(showing_, true)) return;
   while (!dead_ && !is_held()) {
-    if (!rest_.empty()) { // never of frames
-      if (auto m = in_.pop()) {
-        rest_.append(m->bytes.view());
+    const auto* first = in_.front();
+    const bool drains = first && first->verb == verb::drain;
+    if (!rest_.empty() && !(drains && !rest_is_news_)) { // never of frames
+      if (first && !drains) {
+        rest_.append(in_.pop()->bytes.view());
         rest_is_news_ = true;
       }
       if (!std::exchange(rest_is_news_, false)) break;
@@ -169,7 +172,10 @@ void layer_actor::show() {
     }
     auto m = in_.pop();
     if (!m) break;
-    if (!use(*m)) keep(std::move(m));
+    if (drains)
+      drain();
+    else if (!use(*m))
+      keep(std::move(m));
   }
   showing_ = false;
   if (dead_ || is_held() || in_) return;
@@ -178,6 +184,14 @@ void layer_actor::show() {
     if (down_->up.starve(down_->marks, down_->two_loops, wanted)) put_below(verb::resume_in);
   }
   if (eof_came_ && !std::exchange(eof_told_, true)) eof();
+}
+
+// Behind what came before it.
+void layer_actor::drain_came(message_ptr m) {
+  const bool all = !in_ && (rest_.empty() || !rest_is_news_);
+  if (all || stack_.drains_at_once()) return drain();
+  in_.push(std::move(m));
+  show();
 }
 
 void layer_actor::keep(message_ptr m) {
@@ -193,7 +207,7 @@ void layer_actor::keep(message_ptr m) {
 void layer_actor::show_rest() {
   while (!rest_.empty() && !is_held()) {
     const auto all = rest_.all();
-    const auto n = shown(all);
+    const auto n = shown(all).used;
     if (dead_ || rest_.empty()) return; // over, or it dropped its input
     if (!n && !is_held() && rest_.size() >= std::max(most_unused, need_))
       throw std::length_error("a layer used nothing of 64 KiB that it was shown");
@@ -233,12 +247,14 @@ void layer_actor::drop_input() noexcept {
   std::uint32_t n = rest_.size();
   rest_.clear();
   need_ = 0;
-  while (auto m = in_.pop()) n += m->bytes.size() + (down_ ? down_->per_frame : 0);
+  while (auto m = in_.pop())
+    if (m->verb == verb::received) n += m->bytes.size() + (down_ ? down_->per_frame : 0);
   if (n) took_below(n);
 }
 
 message_ptr layer_actor::take_unshown() noexcept {
   auto m = in_.pop();
+  while (m && m->verb != verb::received) m = in_.pop();
   if (m && down_) took_below(m->bytes.size() + down_->per_frame);
   return m;
 }
@@ -352,6 +368,12 @@ void layer_actor::send_up(slice&& b) {
   up_->up.add(b.size() + up_->per_frame);
   own_for_loop_of(*above_, b);
   put(*above_, std::make_unique<message>(verb::received, std::move(b)));
+}
+
+void layer_actor::send_up_within(slice&& b) {
+  if (up_ && up_->up.in_flight() > 2 * std::max(up_->marks.high, internal::marks{}.high))
+    throw std::length_error("sent up past twice the high mark without looking for room");
+  send_up(std::move(b));
 }
 
 void layer_actor::write_below(slice&& b) {

@@ -108,6 +108,7 @@ public:
 protected:
   friend struct message;
   friend class live_edit;
+  friend class stack_actor;
   // ---- facts from below
   /// Shows what came and was not used yet. Called again while something is used and something is
   /// left; the rest is shown again with the next bytes, once there are as many as take::need says.
@@ -116,8 +117,10 @@ protected:
   /// No more bytes will come. The top decides what that means; by default it closes.
   virtual void eof();
   virtual void established() { put_above(verb::established); }
-  /// The top finishes what it has in hand, then closes.
+  /// All that came before was shown. The top finishes what it has in hand, then closes.
   virtual void drain();
+  /// It is told at once, and so is whoever is below it: it knows best what still counts.
+  virtual bool drains_at_once() const noexcept { return false; }
   /// The layer below takes bytes again.
   virtual void resume_out();
   virtual void drained(message_ptr m);
@@ -139,6 +142,8 @@ protected:
   virtual void below_changed() noexcept {}
   /// What was sent up to us and nobody has used, but for what lies in front of us.
   virtual void give_back(message_queue&) {}
+  /// What we were shown and have not used was taken away.
+  virtual void unused_taken() {}
   /// What came from above and waits here goes to who takes our place, or takes over.
   virtual void give_orders(message_queue&) noexcept {}
   virtual void take_orders(message_queue& orders) noexcept { orders.clear(); }
@@ -166,6 +171,8 @@ protected:
   /// Bytes upward; counted when sent.
   void send_up(slice&& b);
   void send_up(const slice& b) { send_up(slice(b)); }
+  /// The same, but throws if more than twice the usual mark are under way.
+  void send_up_within(slice&& b);
   /// Bytes downward; accepted also while there is no room: who goes on past twice the high mark
   /// fails.
   void write_below(slice&& b);
@@ -194,6 +201,9 @@ protected:
   /// For received(): nothing has come behind the bytes that it is shown.
   bool none_behind() const noexcept { return !in_; }
   void drop_input() noexcept;
+  /// The end of the stream will be told again.
+  void forget_eof() noexcept { eof_told_ = false; }
+  bool is_established() const noexcept { return established_came_; }
   void close_below(ended_by how) { put_behind(verb::close, how); }
   void finish_below() { put_behind(verb::finish, ended_by::clean); }
   /// This layer is over. No handler is called after this.
@@ -231,10 +241,11 @@ private:
   void open(message_ptr m);
   void show();
   void came(message_ptr m);
+  void drain_came(message_ptr m);
   bool use(message& m);
   void keep(message_ptr m);
   void show_rest();
-  std::uint32_t shown(const slice& b);
+  take shown(const slice& b);
   void lost_came();
   void put_behind(verb v, ended_by how);
   void hand_on(message_ptr m);

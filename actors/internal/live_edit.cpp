@@ -43,9 +43,11 @@ void live_edit::sift(layer_actor& from, bool facts, letter_list& to) {
 void live_edit::gather_facts(leftovers& left) {
   auto& from = gone_ ? *gone_ : *upper_;
   if (!gone_) from.give_back(left.facts);
-  if (!from.rest_.empty())
+  if (!from.rest_.empty()) {
     left.facts.push(std::make_unique<message>(verb::received, from.rest_.all()));
-  from.rest_.clear();
+    from.rest_.clear();
+    if (!gone_) from.unused_taken();
+  }
   from.need_ = 0;
   from.down_->up.sated();
   while (auto m = from.in_.pop()) left.facts.push(std::move(m));

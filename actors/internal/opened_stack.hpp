@@ -27,6 +27,8 @@ public:
   std::string_view cannot_finish() const noexcept;
 
   // ---- live edits
+  /// By a task in open().
+  bool is_awaited() noexcept { return record()->slot != nullptr; }
   /// As it is now.
   const any_stack& value() const noexcept { return value_; }
   /// For the task, which waits in its top_state. Throws std::invalid_argument with a sentence.

@@ -38,6 +38,10 @@ public:
   /// A transport's end: are the layers above to be told? Any loop of the stack.
   virtual bool tell_lost() noexcept { return false; }
   virtual bool lost_was_told() const noexcept { return false; }
+  /// See layer_actor::drains_at_once; of the top.
+  bool drains_at_once() const noexcept {
+    return !layers_.empty() && layers_.back() && layers_.back()->drains_at_once();
+  }
   /// The top layer's word: bytes can flow.
   virtual void opened() {}
   /// Of the listener, if it has one.

@@ -177,6 +177,10 @@ void tcp_layer::read() {
   const auto n = ::recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
   if (n > 0) {
     send_up(slab_cursor::for_input().cut(std::uint32_t(n)));
+    if (drain_behind_) {
+      drain_behind_ -= std::min(drain_behind_, std::uint32_t(n));
+      if (!drain_behind_) layer_actor::drain();
+    }
     came(std::size_t(n), room.size());
   } else if (n == 0) {
     eof_ = true;
@@ -195,7 +199,12 @@ void tcp_layer::resume_in() {
 // What the kernel has by now is still handed up.
 void tcp_layer::drain() {
   if (!held_ && !connecting_) read();
-  if (!dead_) layer_actor::drain();
+  if (dead_) return;
+  int left = 0;
+  if (!eof_ && !stack().drains_at_once() && ::ioctl(fd_, FIONREAD, &left) == 0 && left > 0)
+    drain_behind_ = std::uint32_t(left); // read() tells it
+  else
+    layer_actor::drain();
 }
 
 void tcp_layer::read_and_forget() {

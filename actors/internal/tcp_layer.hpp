@@ -95,10 +95,11 @@ private:
   connection_counters* counters_ = nullptr; // of a listener
   const tcp_target* target_ = nullptr;
   const tcp_limits& limits_;
-  time_point progress_{};   // bytes were taken, or began to wait
-  time_point rate_since_{}; // what the peer takes is counted
-  std::uint64_t sent_ = 0;  // by the kernel taken
-  std::uint64_t had_ = 0;   // peer_has() at rate_since_
+  time_point progress_{};          // bytes were taken, or began to wait
+  time_point rate_since_{};        // what the peer takes is counted
+  std::uint64_t sent_ = 0;         // by the kernel taken
+  std::uint32_t drain_behind_ = 0; // bytes that were in the kernel when we were drained
+  std::uint64_t had_ = 0;          // peer_has() at rate_since_
   bool rating_ = false, sipped_ = false;
   message_queue out_;
   std::unique_ptr<confirmed_watch> watch_; // while somebody waits

@@ -24,6 +24,13 @@ top_layer::~top_layer() {
   state_.drop();
 }
 
+// Whoever waits in open() is told how it ended.
+void top_layer::on_cancel() {
+  const bool tells = !is_established() && state_.record && whole().is_awaited();
+  if (!tells || state_.record->how == ended_by::local) return layer_actor::on_cancel();
+  over(how::failed, std::make_exception_ptr(connection_lost(*state_.record)));
+}
+
 // What came and had no room is still the task's.
 void top_layer::on_over() noexcept {
   if (!state_.closed)
@@ -51,6 +58,7 @@ void top_layer::keep(slice b) {
 }
 
 void top_layer::eof() {
+  if (!is_established()) return end_early(ended_by::truncated);
   state_.eof = true;
   state_.readers.unpark_all();
   if (state_.closed) close_now();
@@ -62,7 +70,17 @@ void top_layer::resume_out() {
 }
 
 // The task is told as if the peer had said its end: it finishes what it has in hand.
-void top_layer::drain() { eof(); }
+void top_layer::drain() {
+  if (!is_established()) return end_early(ended_by::local);
+  drained_ = true;
+  eof();
+}
+
+// There is no task yet that could decide what it means.
+void top_layer::end_early(ended_by how) {
+  stack().note_end(how, {}, kind());
+  close_below(how);
+}
 
 std::uint32_t top_layer::ask(drain_level level) {
   auto m = std::make_unique<message>(verb::ask_drained);
@@ -95,6 +113,7 @@ void top_layer::step_by_step() noexcept {
   if (auto* l = link_below()) {
     usual_ = std::exchange(l->marks, {.high = 1, .low = 0});
     owe();
+    if (state_.readers.statistics().waiting) asked();
   }
 }
 void top_layer::all_at_once() noexcept {
@@ -133,6 +152,11 @@ void top_layer::give_back(message_queue& to) {
   }
   state_.inbox.clear();
   state_.weight = 0;
+  if (state_.eof && !state_.closed) { // it comes again behind all that
+    state_.eof = false;
+    forget_eof();
+    if (std::exchange(drained_, false)) to.push(std::make_unique<message>(verb::drain));
+  }
   taken(); // it may have been full
 }
 

@@ -75,11 +75,13 @@ private:
   void resume_out() override;
   void drain() override;
   void drained(message_ptr m) override;
+  void on_cancel() override;
   void on_over() noexcept override;
   void below_changes() noexcept override;
   void below_changed() noexcept override;
   void give_back(message_queue& to) override;
   void keep(slice b);
+  void end_early(ended_by how);
   void step_by_step() noexcept;
   void all_at_once() noexcept;
   void owe() noexcept;
@@ -87,8 +89,9 @@ private:
   top_state& state_;
   // Not read ahead: there is room for what is asked for, and no more.
   marks usual_;
-  bool steps_ = false; // wanted
-  bool owes_ = false;  // one byte on the gauge, so that there is no room
+  bool drained_ = false; // that is why the task was told the end
+  bool steps_ = false;   // wanted
+  bool owes_ = false;    // one byte on the gauge, so that there is no room
 };
 
 } // namespace creche::internal

@@ -64,6 +64,7 @@ take user_layer::received(const slice& in) {
 }
 
 void user_layer::eof() {
+  eof_came_ = true;
   if (!ending_) layer_->eof();
 }
 
@@ -72,7 +73,13 @@ void user_layer::eof_above() {
   layer_actor::eof();
 }
 
-void user_layer::drain() { layer_->drain(); }
+void user_layer::drain() {
+  if (!ending_) layer_->drain();
+}
+
+void user_layer::unused_taken() {
+  if (!ending_) layer_->unused_taken();
+}
 
 // ---- orders: given to the layer in their order, and only while they can go on
 
@@ -94,13 +101,13 @@ void user_layer::tell_write(message& m) {
 
 void user_layer::finish_writing() {
   if (ending_) return;
-  if (!orders_) return layer_->finish();
+  if (!orders_ && !is_parked()) return layer_->finish();
   orders_.push(std::make_unique<message>(verb::finish));
 }
 
 void user_layer::close(ended_by how) {
   if (ending_) return;
-  if (!orders_) return layer_->close(how);
+  if (!orders_ && !is_parked()) return layer_->close(how);
   auto m = std::make_unique<message>(verb::close);
   m->how = how;
   orders_.push(std::move(m));
@@ -132,7 +139,7 @@ void user_layer::left() noexcept {
 
 void user_layer::abort(ended_by how) {
   orders_.clear();
-  if (ending_) return abort_below(how);
+  if (ending_ || is_parked()) return abort_below(how);
   layer_->abort(how);
 }
 
@@ -140,7 +147,7 @@ void user_layer::resume_out() {
   layer_actor::resume_out();
   stalled_ = false;
   go_on();
-  if (!dead_ && room_below()) layer_->resume_out();
+  if (!dead_ && !ending_ && room_below()) layer_->resume_out();
   note_stall();
 }
 
@@ -190,6 +197,7 @@ void user_layer::end(ended_by how, std::error_code why) {
 // ---- time: compared on fire
 
 void user_layer::limit(time_limit t, clock_duration d) {
+  if (d < clock_duration::zero()) throw std::invalid_argument("a limit is not less than zero");
   auto& w = watches_[std::size_t(t)];
   w = {d, home_.now()};
   if (d == no_limit) return;
@@ -200,7 +208,8 @@ void user_layer::limit(time_limit t, clock_duration d) {
 
 void user_layer::note_stall() {
   if (!watched(time_limit::write_stall) || dead_) return;
-  if (!orders_ || stalled_) return;
+  const bool stalls = orders_ && !held_out_.any() && !is_parked(); // for want of room
+  if (!stalls || stalled_) return void(stalled_ = stalls);
   stalled_ = true;
   watches_[std::size_t(time_limit::write_stall)].since = home_.burst_time();
 }
@@ -208,6 +217,7 @@ void user_layer::note_stall() {
 bool user_layer::runs(time_limit t) const noexcept {
   if (t == time_limit::handshake) return !told_established_;
   if (t == time_limit::write_stall) return stalled_;
+  if (t == time_limit::read) return !eof_came_; // no byte can come
   return true;
 }
 
@@ -235,6 +245,7 @@ void user_layer::timed_out() { // outside every turn
     } else if (at <= now) {
       late_ |= std::uint8_t(1u << i);
       w.since = now;
+      if (w.limit == clock_duration::zero()) continue; // once
       at = later(now, w.limit);
     }
     earliest = std::min(earliest, at);
@@ -246,7 +257,11 @@ void user_layer::timed_out() { // outside every turn
 void user_layer::on_marks() {
   const auto late = std::exchange(late_, std::uint8_t(0));
   for (std::size_t i = 0; late && i < time_limits && !dead_ && !ending_; ++i)
-    if (late >> i & 1) layer_->timed_out(time_limit(i), watches_[i].limit);
+    if (late >> i & 1) {
+      const auto after = watches_[i].limit;
+      if (after == clock_duration::zero()) watches_[i].limit = no_limit;
+      layer_->timed_out(time_limit(i), after);
+    }
 }
 
 } // namespace creche::internal

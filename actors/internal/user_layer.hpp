@@ -21,11 +21,13 @@ public:
   // ---- for the user's layer
   using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,
       layer_actor::look_again, layer_actor::may_need, layer_actor::pause_in,
-      layer_actor::room_above, layer_actor::room_below, layer_actor::send_up, layer_actor::unused,
-      layer_actor::wait_for_room_above, layer_actor::write_below;
+      layer_actor::room_above, layer_actor::room_below, layer_actor::send_up,
+      layer_actor::send_up_within, layer_actor::unused, layer_actor::wait_for_room_above,
+      layer_actor::write_below;
   void drain_above() { layer_actor::drain(); }
   void eof_above();
   void established_above();
+  bool told_established() const noexcept { return told_established_; }
   void abort_below(ended_by how) { layer_actor::abort(how); }
   void edit(edit_kind k, any_stack s) { stack().edit_from(*this, k, std::move(s)); }
   void end(ended_by how, std::error_code why);
@@ -51,6 +53,7 @@ private:
   void eof() override;
   void drain() override;
   void resume_out() override;
+  void unused_taken() override;
   void write(message_ptr m) override;
   void finish_writing() override;
   void close(ended_by how) override;
@@ -81,7 +84,8 @@ private:
   time_point last_in_{}, last_out_{};
   std::uint8_t late_ = 0; // a bit for each limit that ran out
   bool limits_ = false;   // there are any
-  bool stalled_ = false, told_established_ = false, told_eof_ = false, ending_ = false;
+  bool stalled_ = false, told_established_ = false, told_eof_ = false, ending_ = false,
+       eof_came_ = false;
   bool going_on_ = false;
 };
 

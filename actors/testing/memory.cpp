@@ -126,7 +126,11 @@ private:
   void resume_in() override { push_in(); }
   void drain() override {
     if (established_) push_in();
-    if (!dead_) layer_actor::drain();
+    if (dead_) return;
+    if (established_ && !stack().drains_at_once())
+      for (auto& p : in().packets)
+        if (p.due <= now()) drain_behind_ += p.bytes.size();
+    if (!drain_behind_) layer_actor::drain(); // else push_in() tells it
   }
   void on_over() noexcept override {
     home_.disarm(*this);
@@ -152,6 +156,10 @@ private:
     }
     p.lying -= n;
     link_->given += n;
+    if (drain_behind_ && n) {
+      drain_behind_ -= std::min(drain_behind_, n);
+      if (!drain_behind_) layer_actor::drain();
+    }
     if (n && p.writer) p.writer->drained_by_reader(n);
     if (!p.packets.empty()) {
       if (p.packets.front().due > now()) home_.arm(*this, p.packets.front().due);
@@ -218,6 +226,7 @@ private:
   internal::message_queue out_;
   int end_;
   ended_by how_ = ended_by::clean;
+  std::size_t drain_behind_ = 0; // bytes that lay there when we were drained
   bool poked_ = false, established_ = false, closing_ = false, finishing_ = false;
   bool eof_told_ = false;
 };

@@ -17,6 +17,8 @@ public:
   explicit delimiter(std::string_view end, const framing::limits& l = {});
 
   step next(bytes in);
+  /// Bytes that were not used have been taken away: they will come again, or others instead.
+  void forget_unused() noexcept { scanned_ = 0; }
   std::size_t most_unused() const noexcept { return limits_.frame + end_.size() - 1; }
   errc wrap(bytes frame, envelope& e) const noexcept;
   std::string_view end() const noexcept { return end_; }

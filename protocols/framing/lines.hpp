@@ -21,6 +21,8 @@ public:
       : framer_base(l), end_(e) {}
 
   step next(bytes in);
+  /// Bytes that were not used have been taken away: they will come again, or others instead.
+  void forget_unused() noexcept { scanned_ = 0; }
   /// The next `n` bytes behind the last line are told as they come, as raw; then lines again.
   /// Adds to what is still to come.
   void raw(std::uint64_t n) noexcept { raw_ += n; }

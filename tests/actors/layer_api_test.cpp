@@ -193,10 +193,11 @@ CRECHE_TEST("L3: what a layer needs once is no more let through when it has had 
   constexpr std::uint32_t size = 1'000'000;
   memory_wire w;
   bool done = false;
+  hold enough;
   spy_hooks h;
   h.attached = [&](spy& p) { p.may_need(size); };
   h.received = [&](spy& p, const slice& in) -> take {
-    if (done) return p.wait();
+    if (done) return enough = p.pause_in("enough"), take{};
     if (in.size() < size) return {0, size};
     done = true;
     return {size, 0};

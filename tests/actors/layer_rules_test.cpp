@@ -1,0 +1,368 @@
+// Rules of a layer's life that are easily missed: what it hears after its last word, in the middle
+// of a handshake, and while it waits with something.
+#include "actors/connection.hpp"
+#include "actors/idle.hpp"
+#include "actors/testing/memory.hpp"
+#include "runtime/scope.hpp"
+#include "runtime/testing/doctest.hpp"
+#include "runtime/this_task.hpp"
+
+#include <string>
+#include <vector>
+
+using namespace creche;
+using namespace creche::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct octet_layer : layer {
+  const char* name() const noexcept override { return "it"; }
+};
+struct frame_layer : octet_layer {
+  using speaks_below = frames;
+  using speaks_above = frames;
+};
+
+/// Says hello, and is established when something comes. Leaves the rest as it is.
+struct greeter : octet_layer {
+  bool done = false;
+  void established() override { write_below(slice::of_static("HELLO")); }
+  take received(const slice& in) override {
+    if (done) return layer::received(in);
+    done = true;
+    established_above();
+    return {1};
+  }
+};
+
+task<> read_all(incoming& in, std::string& all) {
+  while (auto f = co_await in.next()) all += std::string(f->view()) + '|';
+  all += "end";
+}
+
+std::string lost(const std::exception& e) {
+  const auto* l = dynamic_cast<const connection_lost*>(&e);
+  return l ? std::string(to_text(l->record().how)) : std::string("another: ") + e.what();
+}
+
+} // namespace
+
+CRECHE_TEST("P17: a peer that ends before the handshake is done ends the stack, as truncated") {
+  for (const bool reset : {false, true}) {
+    memory_wire w;
+    if (reset)
+      w.reset();
+    else
+      w.eof();
+    std::string how;
+    auto user = n.start([&]() -> task<> {
+      try {
+        co_await open(n, w.transport() / layered<greeter>() / lines(line_end::lf));
+      } catch (const std::exception& e) {
+        how = lost(e);
+      }
+    });
+    co_await sleep_for(1s);
+    CHECK(user.ended());
+    CHECK(how == (reset ? "reset" : "truncated"));
+    CHECK(w.over());
+  }
+}
+
+namespace {
+/// Passes the end on, though it was never established.
+struct careless : greeter {
+  void eof() override { eof_above(); }
+};
+} // namespace
+
+CRECHE_TEST("P17: an end that comes to the top before bytes could flow ends the stack") {
+  memory_wire w;
+  std::string how;
+  auto user = n.start([&]() -> task<> {
+    try {
+      co_await open(n, w.transport() / layered<careless>());
+    } catch (const std::exception& e) {
+      how = lost(e);
+    }
+  });
+  co_await sleep_for(1s);
+  w.eof();
+  co_await sleep_for(1s);
+  CHECK(user.ended());
+  CHECK(how == "truncated");
+}
+
+namespace {
+struct shy : octet_layer {
+  hold h;
+  void established() override {
+    limit(time_limit::write_stall, 10s);
+    h = pause_out("handshake");
+    established_above();
+  }
+  take received(const slice& in) override {
+    h.release();
+    return layer::received(in);
+  }
+};
+} // namespace
+
+CRECHE_TEST("P18: what waits for a hold does not stall, and what went out stalls no more") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<shy>());
+  co_await c.send("early");
+  co_await sleep_for(20s); // longer than the limit: it is no want of room
+  CHECK_FALSE(w.over());
+  w.feed("x");
+  co_await sleep_for(1s);
+  CHECK(w.got() == "early");
+  for (int i = 0; i < 30; ++i) {
+    co_await c.send("y");
+    co_await sleep_for(1s);
+  }
+  CHECK_FALSE(w.over());
+  w.take(0);
+  co_await c.send(std::string(100'000, 'z'));
+  co_await c.send("and more");
+  co_await sleep_for(11s);
+  w.take(memory_wire::no_end); // what was written is flushed
+  const auto r = co_await c.ended();
+  CHECK(r.how == ended_by::timeout);
+}
+
+namespace {
+struct ender : octet_layer {
+  std::string& heard;
+  bool ended = false;
+  explicit ender(std::string* h) : heard(*h) {}
+  void note(const char* what) {
+    if (ended) heard += std::string(what) + " ";
+  }
+  take received(const slice& in) override {
+    note("received");
+    for (int i = 0; i < 9; ++i) write_below(slice::copy_of(std::string(8000, 'x')));
+    end(ended_by::refused);
+    ended = true;
+    return all(in);
+  }
+  void resume_out() override { note("resume_out"); }
+  void drain() override { note("drain"); }
+  void eof() override { note("eof"); }
+};
+} // namespace
+
+CRECHE_TEST("P14: a layer that has said its end hears nothing more") {
+  memory_wire w;
+  std::string heard;
+  w.take(0);
+  auto c = co_await open(n, w.transport() / layered<ender>(&heard) / lines(line_end::lf));
+  w.feed("x");
+  co_await sleep_for(1s);
+  w.take(20'000);
+  w.feed("more");
+  co_await sleep_for(1s);
+  c.stack().stop();
+  w.eof();
+  co_await sleep_for(1s);
+  w.take(memory_wire::no_end);
+  const auto r = co_await c.ended();
+  CHECK(r.how == ended_by::refused);
+  CHECK(w.got().size() == 72'000);
+  CHECK(heard == "");
+}
+
+namespace {
+struct gate : frame_layer {
+  hold h;
+  bool by_hold, opened = false;
+  explicit gate(bool hold) : by_hold(hold) {}
+  take received(const slice& in) override {
+    if (!opened && by_hold) {
+      if (!h) h = pause_in("not yet");
+      return {};
+    }
+    send_up(in);
+    return all(in);
+  }
+  void write(slice b) override {
+    opened = true;
+    h.release();
+    write_below(std::move(b));
+  }
+};
+/// Uses an empty frame, and waits before the next one.
+struct pacer : frame_layer {
+  hold h;
+  take received(const slice& in) override {
+    send_up(in);
+    h = pause_in("paced");
+    return all(in);
+  }
+  void write(slice b) override {
+    h.release();
+    write_below(std::move(b));
+  }
+};
+} // namespace
+
+CRECHE_TEST("P21, P24: an empty frame is used or waited with, like any other") {
+  for (const std::string sent : {"\na\n\nb\n", "a\n\n\nb\n"}) {
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / lines(line_end::lf) / layered<gate>(true));
+    w.feed(sent);
+    co_await sleep_for(1s);
+    CHECK(c.frames().unread() == 0);
+    co_await c.send("go");
+    w.eof();
+    std::string got;
+    co_await read_all(c.frames(), got);
+    CHECK(got == (sent[0] == '\n' ? "|a||b|end" : "a|||b|end"));
+  }
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / lines(line_end::lf) / layered<pacer>());
+  w.feed("\n\na\n");
+  std::string got;
+  for (int i = 0; i < 3; ++i) {
+    got += std::string((co_await c.frames().next())->view()) + '|';
+    co_await sleep_for(1s);
+    CHECK(c.frames().unread() == 0);
+    co_await c.send("go");
+  }
+  CHECK(got == "||a|");
+}
+
+namespace {
+struct waits : octet_layer {
+  bool ready = false;
+  take received(const slice& in) override {
+    if (!ready) return wait();
+    send_up(in);
+    return all(in);
+  }
+  void write(slice b) override {
+    ready = true;
+    look_again();
+    write_below(std::move(b));
+  }
+};
+} // namespace
+
+CRECHE_TEST("P21: to wait for room while there is some is to use nothing, and not for good") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<waits>());
+  w.feed("abc");
+  co_await sleep_for(1s);
+  CHECK(c.frames().unread() == 0);
+  co_await c.send("go");
+  CHECK((co_await c.frames().next())->view() == "abc");
+}
+
+namespace {
+struct notifier : octet_layer {
+  const char* name() const noexcept override { return "notifier"; }
+  void write(slice b) override { write_below(slice::copy_of("<" + std::string(b.view()) + ">")); }
+  void finish() override {
+    write_below(slice::of_static("[bye]"));
+    finish_below();
+  }
+  void close(ended_by how) override {
+    write_below(slice::of_static("[bye]"));
+    close_below(how);
+  }
+};
+struct replacer : octet_layer {
+  bool* told;
+  bool asked = false;
+  explicit replacer(bool* t) : told(t) {}
+  void write(slice b) override {
+    if (b.view() != "go") return write_below(std::move(b));
+    write_below(slice::of_static("GO;"));
+    replace_with(layered<notifier>());
+    asked = true;
+  }
+  void finish() override {
+    *told |= asked;
+    finish_below();
+  }
+  void close(ended_by how) override {
+    *told |= asked;
+    close_below(how);
+  }
+  void abort(ended_by how) override {
+    *told |= asked;
+    abort_below(how);
+  }
+};
+} // namespace
+
+CRECHE_TEST("L1: who is about to be replaced is given no order more: they are its successor's") {
+  for (const int what : {0, 1, 2, 3, 4}) {
+    memory_wire w;
+    bool told = false;
+    auto c = co_await open(n, w.transport() / layered<replacer>(&told));
+    co_await c.send("go");
+    if (what == 1 || what == 3) co_await c.send("data");
+    if (what < 2) c.finish();
+    if (what == 2 || what == 3) c.close();
+    if (what == 4) c.abort();
+    co_await sleep_for(1s);
+    INFO("way " << what);
+    CHECK_FALSE(told);
+    if (what < 4) CHECK(w.got() == (what == 1 || what == 3 ? "GO;<data>[bye]" : "GO;[bye]"));
+  }
+}
+
+namespace {
+struct impatient : octet_layer {
+  int* times;
+  explicit impatient(int* t) : times(t) {}
+  void attached() override { limit(time_limit::both, 0s); }
+  void timed_out(time_limit, clock_duration after) override {
+    ++*times;
+    CHECK(after == 0s);
+  }
+};
+struct negative : octet_layer {
+  void attached() override { limit(time_limit::both, -1s); }
+};
+struct flood : octet_layer {
+  take received(const slice& in) override {
+    for (int i = 0; i < 1000; ++i) send_up(slice::copy_of(std::string(4096, 'x')));
+    return all(in);
+  }
+};
+} // namespace
+
+CRECHE_TEST("P18: a limit of nothing runs out at once, and once; a negative one is refused") {
+  memory_wire w, v;
+  int times = 0;
+  auto c = co_await open(n, w.transport() / layered<impatient>(&times));
+  co_await sleep_for(1h);
+  CHECK(times == 1);
+  auto bad = n.start(as_child(v.transport() / layered<negative>()).ignore_failure());
+  co_await bad.wait();
+  CHECK(bad.result()->why->to_text().find("a limit is not less than zero") != std::string::npos);
+}
+
+CRECHE_TEST("P18, P15: who half-closed sends no more, and is not cut off for that") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / idle({.read = 10s}) / lines(line_end::lf));
+  w.feed("question\n");
+  w.eof();
+  CHECK((co_await c.frames().next())->view() == "question");
+  co_await sleep_for(60s);
+  co_await c.send("answer");
+  co_await c.drained();
+  CHECK(w.got() == "answer\n");
+}
+
+CRECHE_TEST("L3: a layer that sends up without looking for room fails past twice the mark") {
+  memory_wire w;
+  auto child = n.start(as_child(w.transport() / layered<flood>()).ignore_failure());
+  w.feed("x");
+  co_await child.wait();
+  CHECK(child.result()->why->to_text().find(
+            "sent up past twice the high mark without looking for room") != std::string::npos);
+}
