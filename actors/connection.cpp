@@ -212,7 +212,7 @@ std::optional<slice> incoming::next_awaiter::await_resume() {
   if (!s.inbox.empty()) {
     auto b = std::move(s.inbox.front());
     s.inbox.pop_front();
-    s.weight = s.inbox.empty() ? 0 : s.weight - b.size() - s.per_frame;
+    s.weight = s.inbox.empty() ? 0 : s.weight - b.size() - internal::layer_actor::frame_cost;
     if (!s.over() && s.weight <= internal::top_layer::low) s.layer->taken();
     return b;
   }

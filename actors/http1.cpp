@@ -117,6 +117,17 @@ std::uint64_t timeouts::least_bytes() const noexcept {
   return std::uint64_t(std::min(seconds * least_rate, 1e18));
 }
 
+server&& server::timeouts(const http1::timeouts& t) && {
+  for (auto d : {t.header, t.body, t.idle, t.write_stall, t.linger})
+    if (d < clock_duration::zero())
+      throw std::invalid_argument("http1: a time limit is less than zero; no_limit is none");
+  if (t.least_rate && t.rate_over <= clock_duration::zero())
+    throw std::invalid_argument("http1: rate_over is more than zero; without a least rate, "
+                                "least_rate is 0");
+  timeouts_ = t;
+  return std::move(*this);
+}
+
 server&& server::limits(const http1::limits& l) && {
   if (std::uint64_t{l.request_line} + l.header_block >= internal::layer_actor::most_unused)
     throw std::invalid_argument("http1::limits: request_line and header_block together must stay "
@@ -131,7 +142,8 @@ namespace {
 
 class open_file {
 public:
-  explicit open_file(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit open_file(const std::string& path) // who writes to a pipe is not waited for
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
     struct stat s{};
     if (fd_ >= 0 && ::fstat(fd_, &s) == 0 && S_ISREG(s.st_mode)) {
       size_ = std::uint64_t(s.st_size);
@@ -175,9 +187,23 @@ task<> send_file(const open_file& f, writer& out) {
 
 } // namespace
 
-response response::file(int status, std::string_view content_type, const std::string& path) {
+response response::file(int status, media_type type, const std::string& path) {
   const auto f = std::make_shared<const open_file>(path);
-  return stream(status, content_type, [f](writer& out) { return send_file(*f, out); }, f->size());
+  return stream(
+      status, std::move(type), [f](writer& out) { return send_file(*f, out); }, f->size());
+}
+
+response::response(int status, std::string body, media_type type)
+    : status_(status), body_(std::move(body)), content_type_(type.static_) {
+  if (!type.owned_.empty()) fields_.emplace_back("Content-Type", std::move(type.owned_));
+}
+
+response& response::operator=(response&& o) noexcept {
+  if (this != &o) { // r = std::move(r).header(..) is one and the same
+    this->~response();
+    new (this) response(std::move(o));
+  }
+  return *this;
 }
 
 response&& response::header(std::string name, std::string value) && {
@@ -201,7 +227,7 @@ std::optional<std::string> response::fault() const {
     for (auto reserved : {"Connection", "Content-Length", "Transfer-Encoding"})
       if (same_name(name, reserved))
         return "a response with a field of its own for " + name + ", which the server writes";
-    size += name.size() + value.size();
+    size += name.size() + value.size() + 4; // as it is sent
   }
   if (size > most_fields) return "a response with fields of " + std::to_string(size) + " bytes";
   return std::nullopt;
@@ -251,7 +277,7 @@ std::optional<slice> body::next_awaiter::await_resume() {
   if (x.has_piece()) {
     auto b = std::move(x.inbox->front());
     x.inbox->pop_front();
-    if (x.in.take(b.size(), x.marks, x.two_loops))
+    if (x.in.take(b.size() + internal::exchange::piece_cost, x.marks, x.two_loops))
       internal::tell<taken_note, lane::data>(*x.layer, x.id);
     return b;
   }

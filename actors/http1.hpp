@@ -89,6 +89,20 @@ private:
   internal::exchange* exchange_;
 };
 
+/// "text/plain; charset=utf-8": of a literal nothing is copied; other text is, as a field.
+class media_type {
+public:
+  template <std::size_t N>
+  constexpr media_type(const char (&literal)[N]) noexcept : static_(literal, N - 1) {}
+  media_type(std::string text) noexcept : owned_(std::move(text)) {}
+  media_type(std::string_view text) : owned_(text) {}
+
+private:
+  friend class response;
+  std::string_view static_;
+  std::string owned_;
+};
+
 /// What a handler answers: a status of 200 to 599, a body, fields. Informational ones (100 to 199)
 /// are the server's own: the peer would wait for another one. A class with constructors, so that it
 /// may stand in a co_await expression.
@@ -100,8 +114,9 @@ public:
   using producer = detail::function<task<>(writer&)>;
 
   /// `body` of the given type; HEAD and statuses without a body are seen to.
-  response(int status, std::string body, std::string_view content_type)
-      : status_(status), body_(std::move(body)), content_type_(content_type) {}
+  response(int status, std::string body, media_type type);
+  response(response&&) noexcept = default;
+  response& operator=(response&& o) noexcept;
 
   static response text(int status, std::string body) {
     return {status, std::move(body), "text/plain; charset=utf-8"};
@@ -116,9 +131,9 @@ public:
   /// A body that `p` writes, after the head went out. With a length it must write just as much;
   /// otherwise it is sent in chunks (to HTTP/1.0: until the connection closes). Its failure ends
   /// the connection: the peer sees that the body was cut.
-  static response stream(int status, std::string_view content_type, producer p,
+  static response stream(int status, media_type type, producer p,
                          std::optional<std::uint64_t> length = std::nullopt) {
-    response r(status, {}, content_type);
+    response r(status, {}, std::move(type));
     r.producer_ = std::move(p);
     r.length_ = length;
     return r;
@@ -126,9 +141,9 @@ public:
 
   /// A whole file, in pieces, with its length. `path` is trusted: nothing that a peer said may be
   /// in it unless it was checked. It is read on the loop, so it should be in memory or on a fast
-  /// disk. `content_type` is static text. Throws std::system_error when it is no regular file that
+  /// disk. Throws std::system_error when it is no regular file that
   /// can be opened; one that gets shorter while it is sent cuts the response.
-  static response file(int status, std::string_view content_type, const std::string& path);
+  static response file(int status, media_type type, const std::string& path);
 
   /// One more field. In any case of letters:
   /// - Content-Type takes the place of the one given with the body, Date that of the server's;
@@ -184,7 +199,8 @@ public:
   explicit server(handler h) : handler_(std::move(h)) {}
   /// Throws std::invalid_argument if a whole head could exceed what a layer may leave unused.
   server&& limits(const http1::limits& l) &&;
-  server&& timeouts(const http1::timeouts& t) && { return timeouts_ = t, std::move(*this); }
+  /// Throws std::invalid_argument for one that is less than zero, and a rate over no time.
+  server&& timeouts(const http1::timeouts& t) &&;
   /// So many requests may have a handler at a time, over all connections of a listener; one more is
   /// answered with 503, and its connection stays. Not set: as many as there are connections.
   server&& most_in_hand(std::uint32_t requests) && {

@@ -11,8 +11,8 @@
 namespace creche::http1 {
 
 /// Every stack shares the server, its limits and its most_in_hand; a listener counts its requests.
-/// Of the timeouts, write_stall, linger and the least rate of writing are tcp's
-/// (listener::timeouts).
+/// Of the timeouts, write_stall and linger are tcp's (listener::timeouts), which has no least rate
+/// of writing.
 stack_of<octets, no_speech> as_layer(server s);
 
 } // namespace creche::http1

@@ -13,6 +13,9 @@
 namespace creche::internal {
 
 struct exchange : detail::pooled {
+  /// What a piece of a body counts beside its bytes: many small ones are held as well.
+  static constexpr std::uint32_t piece_cost = layer_actor::frame_cost;
+
   std::atomic<std::uint32_t> refs{1};
 
   // ---- set before the task starts

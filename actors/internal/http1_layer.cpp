@@ -191,7 +191,7 @@ void http1_layer::body_piece(slice piece) {
     return;
   }
   piece.keep_cheaply();
-  now_->in.add(piece.size());
+  now_->in.add(piece.size() + internal::exchange::piece_cost);
   tell_task(piece_note{exchange_ref::share(now_.x), std::move(piece)});
 }
 

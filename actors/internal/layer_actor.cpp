@@ -111,7 +111,7 @@ void layer_actor::describe(const tree_sink& out) const {
 // Where nothing waits, what is used at once waits in no queue.
 inline void layer_actor::came(message_ptr m) {
   if (!all_shown() || showing_ || is_held()) {
-    in_.push(std::move(m));
+    push_in(std::move(m));
   } else {
     showing_ = true;
     const bool used = use(*m);
@@ -184,6 +184,22 @@ void layer_actor::show() {
     if (down_->up.starve(down_->marks, down_->two_loops, wanted)) put_below(verb::resume_in);
   }
   if (eof_came_ && !std::exchange(eof_told_, true)) eof();
+}
+
+// A stream is counted by its bytes alone: who sends it one by one shall not fill memory with what
+// each piece costs.
+void layer_actor::push_in(message_ptr m) {
+  if (!in_) pieces_ = 0;
+  auto* last = in_.newest();
+  const bool join = pieces_ >= most_pieces && last->verb == verb::received && down_ &&
+                    !down_->per_frame && last->bytes.size() < small_piece &&
+                    m->bytes.size() < small_piece;
+  if (!join) {
+    if (pieces_ < most_pieces) ++pieces_;
+    return in_.push(std::move(m));
+  }
+  auto all = std::string(last->bytes.view());
+  last->bytes = slice::copy_of(all += m->bytes.view());
 }
 
 // Behind what came before it.

@@ -64,6 +64,7 @@ public:
   ~message_queue() { clear(); }
   explicit operator bool() const noexcept { return bool(list_); }
   const message* front() const noexcept { return static_cast<const message*>(list_.oldest()); }
+  message* newest() noexcept { return static_cast<message*>(list_.newest); }
   message* front() noexcept { return static_cast<message*>(list_.oldest()); }
   message* after(const message& m) noexcept { return static_cast<message*>(list_.after(m)); }
   void push(message_ptr m) noexcept { list_.push(*m.release()); }
@@ -84,6 +85,8 @@ public:
   static constexpr std::uint32_t most_unused = 64 * 1024;
   /// What a frame counts on the gauges beside its bytes.
   static constexpr std::uint16_t frame_cost = 64;
+  /// Of a stream: so many pieces wait as they came, of more the small ones are joined.
+  static constexpr std::uint16_t most_pieces = 64, small_piece = 512;
 
   layer_actor(caf::actor_config& cfg, child_record* r, stack_actor& s);
   ~layer_actor() override;
@@ -242,6 +245,7 @@ private:
   void show();
   void came(message_ptr m);
   void drain_came(message_ptr m);
+  void push_in(message_ptr m);
   bool use(message& m);
   void keep(message_ptr m);
   void show_rest();
@@ -262,10 +266,11 @@ private:
   resident* below_ = nullptr; // addresses: one reference each, until we are over
   resident* above_ = nullptr;
   link_ref down_, up_;
-  message_queue in_;       // came, not shown
-  message_queue unsent_;   // forwarded downward once there is room
-  receive_buffer rest_;    // shown, not used
-  std::uint32_t need_ = 0; // take::need of the last time
+  message_queue in_;         // came, not shown
+  message_queue unsent_;     // forwarded downward once there is room
+  receive_buffer rest_;      // shown, not used
+  std::uint16_t pieces_ = 0; // that came since in_ was empty
+  std::uint32_t need_ = 0;   // take::need of the last time
   std::uint32_t most_needed_ = most_unused;
   bool frames_above_ = false, lost_came_ = false, stop_waits_ = false, parked_ = false,
        established_came_ = false;

@@ -14,7 +14,7 @@ void opened_stack::build() {
   for (auto& p : value_.parts()) p->add_to(*this);
   if (value_.above() == speech::nothing) return;
   if (!has_user()) state_.closed = true;
-  add_layer<top_layer>("top", nullptr, state_, value_.above() == speech::frames);
+  add_layer<top_layer>("top", nullptr, state_);
 }
 
 void opened_stack::note_end(ended_by how, std::error_code why, std::string_view layer) noexcept {

@@ -123,8 +123,9 @@ void tcp_layer::on_marks() {
   // all was said while it lingers: how the peer goes changes nothing
   if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
   if (std::exchange(late_, false)) {
-    if (sipped_) lingering_ = false; // not all was said
-    return sipped_ ? abort(ended_by::timeout) : end_as(lingering_ ? how_ : ended_by::timeout);
+    if (lingering_ && !sipped_) return end_as(how_);
+    lingering_ = false; // not all was said
+    return abort(ended_by::timeout);
   }
   if (std::exchange(flushed_, false)) half_close();
   if (std::exchange(doubtful_, false) && !dead_) {

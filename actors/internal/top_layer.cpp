@@ -11,10 +11,8 @@ close_record top_state::last_record() const {
 
 // ---- the top layer
 
-top_layer::top_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, top_state& state,
-                     bool frames_below)
+top_layer::top_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, top_state& state)
     : layer_actor(cfg, r, s), state_(state) {
-  if (frames_below) state_.per_frame = frame_cost;
   state_.hold();
   state_.layer = this;
 }
@@ -52,7 +50,7 @@ take top_layer::received(const slice& in) {
 
 void top_layer::keep(slice b) {
   b.keep_cheaply();
-  state_.weight += b.size() + state_.per_frame;
+  state_.weight += b.size() + frame_cost;
   state_.inbox.push_back(std::move(b));
   state_.readers.unpark();
 }
@@ -138,8 +136,7 @@ void top_layer::below_changes() noexcept {
   if (steps_) all_at_once();
 }
 void top_layer::below_changed() noexcept {
-  state_.per_frame = link_below()->per_frame;
-  state_.weight = std::uint32_t(state_.inbox.size()) * state_.per_frame;
+  state_.weight = std::uint32_t(state_.inbox.size()) * frame_cost;
   for (auto& b : state_.inbox) state_.weight += b.size();
   if (steps_) step_by_step();
 }

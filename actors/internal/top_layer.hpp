@@ -26,8 +26,7 @@ struct top_state : detail::pooled {
   top_layer* layer = nullptr; // until it is over
   creche::child stack;
   std::deque<slice> inbox;
-  std::uint32_t weight = 0; // of the inbox
-  std::uint32_t per_frame = 0;
+  std::uint32_t weight = 0; // of the inbox: its bytes, and something for every piece
   bool eof = false, finished = false, closed = false;
   parking readers, writers, drainers;
   std::unique_ptr<edit_wait> edit;
@@ -51,8 +50,7 @@ class top_layer final : public layer_actor {
 public:
   static constexpr std::uint32_t high = 64 * 1024, low = 16 * 1024; // of the inbox
 
-  top_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, top_state& state,
-            bool frames_below);
+  top_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, top_state& state);
   ~top_layer() override;
   std::string_view kind() const noexcept override { return "top"; }
 

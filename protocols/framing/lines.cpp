@@ -43,6 +43,9 @@ step lines::next(bytes in) {
     auto length = lf;
     if (end_ != line_end::lf && lf && in[lf - 1] == std::byte{'\r'}) --length;
     if (length > limits_.frame) return fail(errc::frame_too_large, in);
+    // as a line it could not be sent on
+    if (end_ == line_end::either && length && in[length - 1] == std::byte{'\r'})
+      return fail(errc::bare_cr, in);
     scanned_ = 0;
     return found(lf + 1, in.first(length), in);
   }

@@ -42,8 +42,13 @@ bool is_host_char(char c) { return host_chars[static_cast<unsigned char>(c)]; }
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
 bool is_port(std::string_view s) {
-  return s.size() <= 5 &&
-         std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+  unsigned port = 0;
+  if (s.size() > 5) return false;
+  for (const char c : s) {
+    if (c < '0' || c > '9') return false;
+    port = 10 * port + unsigned(c - '0');
+  }
+  return port <= 65535;
 }
 
 // Eight bytes at a time. Each answer has bit 7 set in (at least) the first byte that matches, and

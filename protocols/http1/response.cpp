@@ -91,7 +91,8 @@ void put_connection(sink& out, const response_head& r) {
 } // namespace
 
 body_framing frame_for(const request_head& to, int status, std::optional<std::uint64_t> length) {
-  if (never_has_length(status) || status == 304 || to.method() == "HEAD") return body_framing::none;
+  if (never_has_length(status) || status == 205 || status == 304 || to.method() == "HEAD")
+    return body_framing::none;
   if (to.method() == "CONNECT" && status < 300) return body_framing::none;
   if (length) return body_framing::fixed;
   return to.minor_version() == 0 ? body_framing::until_close : body_framing::chunked;
@@ -102,6 +103,7 @@ response_head::response_head(const request_head& to, int s, std::optional<std::u
       keep_alive(to.keep_alive() && framing != body_framing::until_close),
       http_1_0(to.minor_version() == 0), length(n) {
   if (to.method() == "CONNECT" && framing == body_framing::none) length.reset();
+  if (s == 205) length = 0; // RFC 9110 §15.3.6: no content
 }
 
 response_head::response_head(int s, std::uint64_t n)

@@ -301,3 +301,25 @@ TEST_CASE("L8: what a handler leaves of a body is skipped, also when it had fill
     }
   }
 }
+
+TEST_CASE("X2, L3: a body of many small pieces is held like a large one") {
+  const auto handler = [](request& r) -> task<response> {
+    std::size_t n = co_await r.body().next() ? 1 : 0;
+    co_await sleep_for(10s);
+    while (co_await r.body().next()) ++n;
+    co_return response::text(200, std::to_string(n));
+  };
+  constexpr int pieces = 100'000; // of one byte: six on the wire
+  with_http(server(handler), [](http_rig& x) -> task<> {
+    x.w.feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    std::string all;
+    for (int i = 0; i < pieces; ++i) all += "1\r\nx\r\n";
+    x.w.feed(all + "0\r\n\r\n");
+    co_await sleep_for(1s);
+    CHECK(x.w.given() < 2 * 65'536);
+    co_await sleep_for(20s);
+    const auto a = answers_in(x.w.got());
+    REQUIRE(a.size() == 1);
+    CHECK(a[0].body == std::to_string(pieces));
+  });
+}

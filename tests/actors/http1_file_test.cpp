@@ -1,6 +1,7 @@
 // Responses that are files.
 #include "http_rig.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -88,4 +89,11 @@ TEST_CASE("L8: a file that is none is the handler's failure; one that shrinks cu
     CHECK(x.w.aborted());
     CHECK(x.counters.failed_requests == 1);
   });
+}
+
+TEST_CASE("L8: a pipe is no file, and nobody waits for who would write to it") {
+  const scratch_file f(0);
+  ::unlink(f.path.c_str());
+  REQUIRE(::mkfifo(f.path.c_str(), 0600) == 0);
+  CHECK_THROWS_AS(response::file(200, "text/plain", f.path), std::system_error);
 }

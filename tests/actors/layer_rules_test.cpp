@@ -3,6 +3,7 @@
 #include "actors/connection.hpp"
 #include "actors/idle.hpp"
 #include "actors/testing/memory.hpp"
+#include "runtime/pool.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/testing/doctest.hpp"
 #include "runtime/this_task.hpp"
@@ -365,4 +366,21 @@ CRECHE_TEST("L3: a layer that sends up without looking for room fails past twice
   co_await child.wait();
   CHECK(child.result()->why->to_text().find(
             "sent up past twice the high mark without looking for room") != std::string::npos);
+}
+
+CRECHE_TEST("X2, L3: a stream that comes in single bytes is held, whatever a piece costs") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport());
+  const auto before = creche::detail::pool::carved(); // 0 for ever where every block is malloc's
+  constexpr int bytes = 60'000;
+  for (int i = 0; i < bytes; ++i) {
+    w.feed("x");
+    co_await sleep_for(1ns);
+  }
+  CHECK(c.frames().unread() <= 65'536 / 64);
+  CHECK(creche::detail::pool::carved() - before < 1'000'000);
+  w.eof();
+  std::size_t all = 0;
+  while (auto b = co_await c.frames().next()) all += b->size();
+  CHECK(all == bytes);
 }

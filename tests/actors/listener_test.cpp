@@ -7,6 +7,7 @@
 #include "service_rig.hpp"
 #include "sockets.hpp"
 
+#include <poll.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -271,6 +272,28 @@ TEST_CASE("S1: a listener that failed binds its port again, the one the system h
     n.stop();
   });
   CHECK(r.how() == run_result::kind::completed);
+}
+
+TEST_CASE("P22, P18: who takes nothing, or too little, of an answer sees that it was cut") {
+  const auto endless = [](request&) -> task<response> {
+    co_return response::stream(200, "text/plain", [](writer& out) -> task<> {
+      for (;;) co_await out.write(std::string(16'384, 'x'));
+    });
+  };
+  for (const bool slow : {false, true}) {
+    http1::timeouts t;
+    t.write_stall = slow ? clock_duration(1h) : clock_duration(100ms);
+    t.rate_over = slow ? clock_duration(100ms) : clock_duration(1h);
+    t.least_rate = slow ? 1'000'000'000 : 0;
+    serve(1, server(endless).timeouts(t), {}, [](std::uint16_t port) {
+      auto c = client::to(port);
+      c.send("GET / HTTP/1.0\r\n\r\n"); // no length: a clean end would be the end of the body
+      pollfd p{c.fd(), 0, 0};           // what lies in the kernel is not read before the end
+      CHECK(::poll(&p, 1, 20'000) == 1);
+      CHECK(c.rest().size() > 16'384);
+      CHECK(c.error() == ECONNRESET);
+    });
+  }
 }
 
 TEST_CASE("pain 1: without descriptors the listener pauses, and goes on when there are some") {

@@ -118,6 +118,7 @@ TEST_CASE("L8: a malformed request line is refused") {
       {"asterisk for GET", line("GET * HTTP/1.1"), errc::bad_target},
       {"CONNECT to a path", line("CONNECT / HTTP/1.1"), errc::bad_target},
       {"CONNECT without port", line("CONNECT a HTTP/1.1"), errc::bad_target},
+      {"CONNECT to a port that is none", line("CONNECT a:65536 HTTP/1.1"), errc::bad_target},
       {"CONNECT without host", line("CONNECT :1 HTTP/1.1"), errc::bad_target},
       {"no authority", line("GET http:///a HTTP/1.1"), errc::bad_target},
       {"no authority at all", line("GET http:// HTTP/1.1"), errc::bad_target},

@@ -83,13 +83,15 @@ TEST_CASE("L8: framing follows from request, status and length") {
   CHECK(frame_for(get, 101, unknown) == body_framing::none);
   CHECK(frame_for(get, 204, 5) == body_framing::none);
   CHECK(frame_for(get, 304, 5) == body_framing::none);
-  CHECK(frame_for(get, 205, 0) == body_framing::fixed);
+  CHECK(frame_for(get, 205, 5) == body_framing::none);
+  CHECK(frame_for(get, 205, unknown) == body_framing::none);
   CHECK(frame_for(connect, 200, unknown) == body_framing::none);
   CHECK(frame_for(connect, 404, 5) == body_framing::fixed);
 }
 
 TEST_CASE("L8: no length is said where none may be, and a GET's where it may") {
   CHECK(write({get, 204, 5}) == "HTTP/1.1 204 No Content\r\n\r\n");
+  CHECK(write({get, 205, 5}) == "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
   CHECK(write({get, 103, 5}) == "HTTP/1.1 103 Early Hints\r\n\r\n");
   CHECK(write({get, 304, 5}) == "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
   CHECK(write({get, 304, {}}) == "HTTP/1.1 304 Not Modified\r\n\r\n");
