@@ -9,15 +9,14 @@ namespace {
 class http1_part final : public creche::detail::layer_part {
 public:
   explicit http1_part(server s)
-      : layer_part("http1", speech::octets, speech::nothing),
-        config_(std::make_shared<const server>(std::move(s))) {}
+      : layer_part("http1", speech::octets, speech::nothing), config_(std::move(s)) {}
   void add_to(internal::stack_actor& s) const override {
     auto* counters = s.counters();
     s.add_layer<internal::http1_layer>("http1", nullptr, config_, counters ? *counters : counters_);
   }
 
 private:
-  std::shared_ptr<const server> config_;
+  const server config_;
   mutable internal::connection_counters counters_; // of stacks without a listener
 };
 

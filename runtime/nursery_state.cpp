@@ -324,7 +324,7 @@ bool nursery_state::restart(child_id child, row& r, how h, time_point now, comma
   const auto& b = r.rules->backoff;
   // `at` says since when it is ready
   if (r.failures != 0 && !r.unready && now >= later(r.at, b.reset_after)) r.failures = 0;
-  if (r.failures != std::numeric_limits<std::uint32_t>::max()) ++r.failures;
+  if (r.failures != std::numeric_limits<std::uint16_t>::max()) ++r.failures;
   const auto random = random_ ? random_(random_arg_) : 0;
   auto next = later(now, b.delay(r.failures, random));
   if (auto* domain = r.rules->domain) {

@@ -315,9 +315,9 @@ private:
     child_id older, newer; // neighbours in start order; `newer` links the free rows, too
     std::uint32_t incarnation;
     std::uint32_t born; // the first incarnation of this child
-    std::uint32_t failures;
-    child_phase phase;
     std::uint32_t group;
+    std::uint16_t failures; // in a row
+    child_phase phase : 3;
     bool timed : 1;   // its timer is set
     bool grouped : 1; // running, draining, cancelling: to be stopped; waiting: to be launched
     bool leaves : 1;  // grouped, and does not come back
@@ -328,7 +328,7 @@ private:
     bool needs : 1, needed : 1;
     bool marked : 1; // by mark_who_needs
   };
-  static_assert(sizeof(row) <= 48);
+  static_assert(sizeof(row) <= 40, "every connection has some");
 
   struct need {
     child_id child, of;

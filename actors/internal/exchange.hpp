@@ -37,10 +37,14 @@ struct exchange : detail::pooled {
 
   // ---- the layer's side: what it needs only while there is a request
   creche::hold busy;
-  slice whole;                 // what is left of a response that was given whole
-  std::uint64_t unwritten = 0; // of a streamed body with a length
-  std::uint64_t discarded = 0; // of the request's body, after the response
-  std::error_code body_why;    // how the request's body ended
+  slice whole;                         // what is left of a response that was given whole
+  caf::strong_actor_ptr task_address;  // once the task asked for the body, or streams
+  std::deque<slice>* stream = nullptr; // pieces of a streamed body that wait for room below
+  time_point rate_since{};             // bytes of a body are counted,
+  std::uint64_t rate_bytes = 0;        // so many by now
+  std::uint64_t unwritten = 0;         // of a streamed body with a length
+  std::uint64_t discarded = 0;         // of the request's body, after the response
+  std::error_code body_why;            // how the request's body ended
 
   // ---- both
   gauge in, out;
@@ -88,7 +92,7 @@ namespace creche::http1 {
 /// What the request's task runs: the handler, then the streamed body, if there is one.
 struct request_call {
   internal::exchange_ref x;
-  std::shared_ptr<const server> config;
+  const server* config;
 
   static task<> invoke(void* self) { return serve(*static_cast<request_call*>(self)); }
   static task<> serve(request_call& self);

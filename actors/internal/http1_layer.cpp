@@ -23,9 +23,8 @@ struct end_note {
 } // namespace
 
 http1_layer::http1_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
-                         std::shared_ptr<const http1::server> config, connection_counters& counters)
-    : layer_actor(cfg, r, s), config_(std::move(config)), counters_(counters),
-      core_(config_->limits()) {
+                         const http1::server& config, connection_counters& counters)
+    : layer_actor(cfg, r, s), config_(config), counters_(counters), core_(config.limits()) {
   fire = [](timer& t) { static_cast<http1_layer&>(t).timed_out(); };
 }
 
@@ -35,15 +34,15 @@ void http1_layer::on_over() noexcept {
   home_.disarm(*this);
   forget_holds();
   end_exchange();
-  delete std::exchange(stream_, nullptr);
 }
 
 // What is ours of it is freed here, not where the last reference dies.
 void http1_layer::end_exchange() noexcept {
   if (!now_) return;
   now_->whole = {};
+  delete std::exchange(now_->stream, nullptr);
+  now_->task_address = nullptr;
   now_ = exchange_ref();
-  task_ = nullptr;
 }
 
 void http1_layer::attached() {
@@ -59,7 +58,7 @@ void http1_layer::describe(const tree_sink& out) const {
 // ---- time: compared on fire, not armed again for every byte
 
 clock_duration http1_layer::limit() const noexcept {
-  auto& t = config_->timeouts();
+  auto& t = config_.timeouts();
   switch (phase_) {
   case phase::head: return t.header;
   case phase::body: return t.body;
@@ -69,14 +68,14 @@ clock_duration http1_layer::limit() const noexcept {
 
 time_point http1_layer::due_time() const noexcept {
   const auto silent = later(since_, limit());
-  auto& t = config_->timeouts();
+  auto& t = config_.timeouts();
   if (phase_ != phase::body || !t.least_rate) return silent;
-  return std::min(silent, later(rate_since_, t.rate_over));
+  return std::min(silent, later(now_->rate_since, t.rate_over));
 }
 
 void http1_layer::progress(std::size_t bytes) noexcept {
   since_ = home_.burst_time();
-  rate_bytes_ += bytes;
+  if (now_) now_->rate_bytes += bytes;
 }
 
 // What it sends, and how fast, is its own affair from now on.
@@ -86,8 +85,9 @@ void http1_layer::peers_turn() noexcept {
 }
 
 void http1_layer::rate_from(time_point now) noexcept {
-  rate_since_ = now;
-  rate_bytes_ = 0;
+  if (!now_) return;
+  now_->rate_since = now;
+  now_->rate_bytes = 0;
 }
 
 void http1_layer::enter(phase p) noexcept {
@@ -101,7 +101,7 @@ void http1_layer::enter(phase p) noexcept {
 void http1_layer::timed_out() { // outside every turn
   if (dead_ || phase_ == phase::closing) return;
   const auto now = home_.now();
-  auto& t = config_->timeouts();
+  auto& t = config_.timeouts();
   // the handler takes its time, or the transport watches over a peer that does not read
   if (phase_ == phase::handling ||
       (phase_ == phase::body && (now_->busy || waits_to_write() || owes_continue()))) {
@@ -109,8 +109,8 @@ void http1_layer::timed_out() { // outside every turn
     const auto again = phase_ == phase::body ? std::min(t.body, t.rate_over) : limit();
     return home_.arm(*this, later(now, std::max<clock_duration>(again, 1s)));
   }
-  if (phase_ == phase::body && now >= later(rate_since_, t.rate_over) &&
-      rate_bytes_ >= t.least_bytes()) {
+  if (phase_ == phase::body && now >= later(now_->rate_since, t.rate_over) &&
+      now_->rate_bytes >= t.least_bytes()) {
     rate_from(now);
   }
   if (const auto at = due_time(); now < at) return home_.arm(*this, at);
@@ -162,15 +162,16 @@ bool http1_layer::one_step(const slice& in, std::size_t& used) {
     return false;
   }
   const auto at = used;
-  const auto step = core_.next(in.bytes().subspan(used));
+  http1::request_head head;
+  const auto step = core_.next(in.bytes().subspan(used), head);
   used += step.used;
-  using event = http1::server_core::event;
+  using event = http1::connection_core::event;
   switch (step.what) {
   case event::need_more:
     if (in_body_ && step.used) progress(step.used);
     if (phase_ == phase::idle && !core_.idle()) enter(phase::head);
     return false;
-  case event::head: start_request(in.part(at, step.used)); break;
+  case event::head: start_request(in.part(at, step.used), head); break;
   case event::body:
     body_piece(in.part(std::size_t(step.body.data() - in.bytes().data()), step.body.size()));
     break;
@@ -195,11 +196,11 @@ void http1_layer::body_piece(slice piece) {
   tell_task(piece_note{exchange_ref::share(now_.x), std::move(piece)});
 }
 
-void http1_layer::start_request(slice head) {
+void http1_layer::start_request(const slice& bytes, const http1::request_head& head) {
   auto* x = new exchange;
-  x->bytes = slice::copy_of(head.view()); // the task may keep it for long
-  x->head = core_.head();
-  x->head.rebase(x->bytes.view().data() + (core_.head().bytes().data() - head.view().data()));
+  x->bytes = slice::copy_of(bytes.view()); // the task may keep it for long
+  x->head = head;
+  x->head.rebase(x->bytes.view().data() + (head.bytes().data() - bytes.view().data()));
   x->layer = this;
   x->id = ++id_;
   x->two_loops = &stack().home() != &home_;
@@ -211,14 +212,14 @@ void http1_layer::start_request(slice head) {
   requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   counters_.requests.fetch_add(1, std::memory_order_relaxed);
   enter(core_.at_end() ? phase::handling : phase::body);
-  if (counters_.in_hand.fetch_add(1, std::memory_order_relaxed) >= config_->most_in_hand()) {
+  if (counters_.in_hand.fetch_add(1, std::memory_order_relaxed) >= config_.most_in_hand()) {
     counters_.in_hand.fetch_sub(1, std::memory_order_relaxed);
     counters_.turned_away.fetch_add(1, std::memory_order_relaxed);
     auto busy = http1::response::text(503, "too many requests in hand; try again\n");
     return respond(*x, std::move(busy).header("Retry-After", "1"), nullptr);
   }
   x->in_hand = &counters_.in_hand;
-  stack().start_task("request", http1::request_call(exchange_ref::share(x), config_));
+  stack().start_task("request", http1::request_call(exchange_ref::share(x), &config_));
 }
 
 void http1_layer::body_ended(std::error_code why) {
@@ -231,7 +232,7 @@ void http1_layer::body_ended(std::error_code why) {
 
 void http1_layer::want_body(exchange& x, caf::strong_actor_ptr task) {
   if (!now_ || now_.x != &x) return;
-  task_ = std::move(task);
+  now_->task_address = std::move(task);
   reading_ = true;
   if (!in_body_) return tell_task(end_note{exchange_ref::share(now_.x), x.body_why});
   if (x.head.expects_continue() && all_shown() && !responded_)

@@ -1,4 +1,4 @@
-// http1_layer.hpp: the shell around http1::server_core: starts a task per request, keeps order,
+// http1_layer.hpp: the shell around http1::connection_core: starts a task per request, keeps order,
 // time and limits.
 //
 // One request at a time: while it is answered, the connection's further bytes stay below, held. So
@@ -14,8 +14,8 @@ namespace creche::internal {
 
 class http1_layer final : public layer_actor, timer {
 public:
-  http1_layer(caf::actor_config& cfg, child_record* r, stack_actor& s,
-              std::shared_ptr<const http1::server> config, connection_counters& counters);
+  http1_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, const http1::server& config,
+              connection_counters& counters);
   ~http1_layer() override;
 
   const char* name() const override { return "http1"; }
@@ -46,7 +46,7 @@ private:
   bool owes_continue() const noexcept;
   bool may_feed();
   bool one_step(const slice& in, std::size_t& used);
-  void start_request(slice head);
+  void start_request(const slice& bytes, const http1::request_head& head);
   void body_piece(slice piece);
   void body_ended(std::error_code why);
   void refuse(http1::errc e);
@@ -72,21 +72,17 @@ private:
 
   /// A letter to the request's task; bytes in it go over as what that task's loop may own.
   template <class N> void tell_task(N note) {
-    auto& to = static_cast<resident&>(*caf::actor_cast<caf::abstract_actor*>(task_));
+    auto& to = static_cast<resident&>(*caf::actor_cast<caf::abstract_actor*>(now_->task_address));
     if constexpr (requires { note.b; })
       if (&to.home() != &home_) note.b = note.b.private_copy();
     tell<N, lane::data>(to, std::move(note));
   }
 
-  std::shared_ptr<const http1::server> config_;
+  const http1::server& config_; // these two outlive the stack
   connection_counters& counters_;
-  http1::server_core core_;
-  exchange_ref now_;                    // the request in hand
-  caf::strong_actor_ptr task_;          // its task, once that asked for the body or streams
-  std::deque<slice>* stream_ = nullptr; // pieces of a streamed body that wait for room below
-  time_point since_{};                  // the phase began, or made progress
-  time_point rate_since_{};             // bytes of a body are counted,
-  std::uint64_t rate_bytes_ = 0;        // so many by now
+  http1::connection_core core_;
+  exchange_ref now_;   // the request in hand
+  time_point since_{}; // the phase began, or made progress
   std::uint32_t id_ = 0;
   http1::body_framing framing_ = http1::body_framing::none;
   phase phase_ = phase::idle;
@@ -102,5 +98,6 @@ private:
   bool draining_ = false, eof_ = false, late_ = false;
   std::atomic<std::uint32_t> requests_{0}; // published
 };
+static_assert(sizeof(http1_layer) <= 544, "every connection has one");
 
 } // namespace creche::internal

@@ -68,9 +68,9 @@ void http1_layer::respond(exchange& x, http1::response r, caf::strong_actor_ptr 
   if (r.streams_) {
     send_response_head(r, r.length_, {});
     if (framing_ == http1::body_framing::none) return response_told();
-    task_ = std::move(task);
+    now_->task_address = std::move(task);
     now_->unwritten = r.length_.value_or(0);
-    if (!stream_) stream_ = new std::deque<slice>;
+    if (!now_->stream) now_->stream = new std::deque<slice>;
     return;
   }
   const bool small = r.body_.size() <= small_body;
@@ -85,7 +85,7 @@ void http1_layer::stream_piece(std::uint32_t id, slice b) {
     if (b.size() > now_->unwritten) return stream_end(id, true); // more than was announced
     now_->unwritten -= b.size();
   }
-  stream_->push_back(std::move(b));
+  now_->stream->push_back(std::move(b));
   push_out();
 }
 
@@ -118,7 +118,7 @@ void http1_layer::resume_out() {
 }
 
 bool http1_layer::waits_to_write() const noexcept {
-  return (now_ && !now_->whole.empty()) || (stream_ && !stream_->empty());
+  return now_ && (!now_->whole.empty() || (now_->stream && !now_->stream->empty()));
 }
 
 // Sends what there is while there is room below; the rest waits for resume_out().
@@ -130,12 +130,12 @@ void http1_layer::push_out() {
     write_below(whole.part(0, n));
     whole.skip(n);
   }
-  while (stream_ && !stream_->empty() && room_below()) {
-    auto& b = stream_->front();
+  while (now_ && now_->stream && !now_->stream->empty() && room_below()) {
+    auto& b = now_->stream->front();
     const auto n = std::min(b.size(), piece_size);
     send_chunk(b.part(0, n));
     b.skip(n);
-    if (b.empty()) stream_->pop_front();
+    if (b.empty()) now_->stream->pop_front();
     if (now_->out.take(n, now_->marks, now_->two_loops))
       tell_task(room_note{exchange_ref::share(now_.x)});
   }
@@ -170,7 +170,6 @@ void http1_layer::next_request() {
   const bool broke_off = bool(now_->body_why);
   auto busy = std::move(now_->busy);
   end_exchange();
-  delete std::exchange(stream_, nullptr);
   responded_ = written_ = false;
   if (!keep_ || eof_) return shut(broke_off ? ended_by::truncated : ended_by::clean);
   enter(phase::idle);

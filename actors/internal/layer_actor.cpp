@@ -237,12 +237,12 @@ void layer_actor::show_rest() {
 }
 
 void layer_actor::look_again() noexcept {
-  rest_is_news_ = true;
-  const bool nothing = all_shown() && (!eof_came_ || eof_told_);
+  const bool nothing = !showing_ && all_shown() && (!eof_came_ || eof_told_);
   if (dead_ || nothing || std::exchange(looking_, true)) return;
   tell<look_note, lane::data>(*this, [](resident& r) {
     auto& me = static_cast<layer_actor&>(r);
     me.looking_ = false;
+    me.rest_is_news_ = true;
     me.show();
   });
 }

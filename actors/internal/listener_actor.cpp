@@ -83,24 +83,20 @@ constexpr unsigned accepts_a_turn = 64;
 
 class http_stack final : public stack_actor {
 public:
-  http_stack(caf::actor_config& cfg, child_record* r, int fd,
-             std::shared_ptr<const http1::server> config, connection_counters& counters,
-             const tcp_limits& limits)
-      : stack_actor(cfg, r), fd_(fd), config_(std::move(config)), counters_(counters),
-        limits_(limits) {}
+  http_stack(caf::actor_config& cfg, child_record* r, int fd, const http_service& s)
+      : stack_actor(cfg, r), fd_(fd), service_(s) {}
   ~http_stack() override {
     if (fd_ >= 0) ::close(fd_);
   }
 
 private:
   void build() override {
-    add_layer<tcp_layer>("tcp", nullptr, std::exchange(fd_, -1), counters_, limits_);
-    add_layer<http1_layer>("http1", nullptr, config_, counters_);
+    add_layer<tcp_layer>("tcp", nullptr, std::exchange(fd_, -1), service_.counters,
+                         service_.limits);
+    add_layer<http1_layer>("http1", nullptr, *service_.server, service_.counters);
   }
   int fd_;
-  std::shared_ptr<const http1::server> config_;
-  connection_counters& counters_;
-  const tcp_limits& limits_;
+  const http_service& service_; // the listener's
 };
 
 [[noreturn]] void fail(int error, const std::string& what) {
@@ -123,7 +119,9 @@ tcp_limits listener_plan::transport_limits() const noexcept {
 }
 
 listener_actor::listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p)
-    : nursery_actor(cfg, r, nursery_rules{}), plan_(p), tcp_limits_(p.transport_limits()) {
+    : nursery_actor(cfg, r, nursery_rules{}), plan_(p), tcp_limits_(p.transport_limits()),
+      http_{p.server.get(), counters_, tcp_limits_} {
+  expect(std::min(p.options.connections, 16'384u)); // a table that doubles is half empty
   fire = [](timer& t) {
     auto& me = static_cast<listener_actor&>(t);
     me.paused_ = false;
@@ -293,7 +291,7 @@ void listener_actor::serve(int fd) {
   if (plan_.service)
     s = make_resident<served_stack>(where, r, fd, plan_.service, counters_, tcp_limits_);
   else
-    s = make_resident<http_stack>(where, r, fd, plan_.server, counters_, tcp_limits_);
+    s = make_resident<http_stack>(where, r, fd, http_);
   add(r, s, connection_rules);
 }
 

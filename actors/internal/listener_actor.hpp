@@ -26,6 +26,13 @@ struct listener_plan final : detail::plan {
   tcp_limits transport_limits() const noexcept;
 };
 
+/// What all connections of an HTTP listener share.
+struct http_service {
+  const http1::server* server;
+  connection_counters& counters;
+  const tcp_limits& limits;
+};
+
 class listener_actor final : public nursery_actor, timer {
 public:
   listener_actor(caf::actor_config& cfg, child_record* r, listener_plan& p);
@@ -57,6 +64,7 @@ private:
   listener_plan& plan_;
   connection_counters counters_;
   tcp_limits tcp_limits_;
+  const http_service http_;
   std::optional<descriptor> port_;
   std::exception_ptr why_;
   std::string where_;

@@ -30,7 +30,7 @@ struct tcp_target {
   clock_duration within = std::chrono::seconds(10);
 };
 
-class tcp_layer final : public layer_actor, public flushable, public pollable, timer {
+class tcp_layer final : public layer_actor, timer, public pollable, public flushable {
 public:
   /// A connected socket, which is ours from now on.
   tcp_layer(caf::actor_config& cfg, child_record* r, stack_actor& s, int fd,
@@ -83,6 +83,7 @@ private:
   void rate_from(time_point now, std::uint64_t has) noexcept;
 
   int fd_;
+  std::uint32_t drain_behind_ = 0; // bytes that were in the kernel when we were drained
   bool owns_fd_ = false, in_set_ = false;
   bool hears_of_room_ = false; // that there is room is told, too
   bool waits_ = false;         // for it
@@ -90,19 +91,19 @@ private:
        flushed_ = false;   // marks
   bool peer_said_ = false; // its end, or a reset: behind a short read there is more
   bool eof_ = false, held_ = false, closing_ = false, lingering_ = false;
-  ended_by how_ = ended_by::local;
   bool connecting_ = false, finishing_ = false;
+  bool rating_ = false, sipped_ = false;
+  ended_by how_ = ended_by::local;
   connection_counters* counters_ = nullptr; // of a listener
   const tcp_target* target_ = nullptr;
   const tcp_limits& limits_;
-  time_point progress_{};          // bytes were taken, or began to wait
-  time_point rate_since_{};        // what the peer takes is counted
-  std::uint64_t sent_ = 0;         // by the kernel taken
-  std::uint32_t drain_behind_ = 0; // bytes that were in the kernel when we were drained
-  std::uint64_t had_ = 0;          // peer_has() at rate_since_
-  bool rating_ = false, sipped_ = false;
+  time_point progress_{};   // bytes were taken, or began to wait
+  time_point rate_since_{}; // what the peer takes is counted
+  std::uint64_t sent_ = 0;  // by the kernel taken
+  std::uint64_t had_ = 0;   // peer_has() at rate_since_
   message_queue out_;
   std::unique_ptr<confirmed_watch> watch_; // while somebody waits
 };
+static_assert(sizeof(tcp_layer) <= 544, "every connection has one");
 
 } // namespace creche::internal

@@ -101,7 +101,7 @@ public:
 
 private:
   friend class head_reader;
-  friend class server_core;
+  friend class connection_core;
 
   std::string_view at(std::uint32_t from, std::uint32_t n) const { return {base_ + from, n}; }
 

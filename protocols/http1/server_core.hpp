@@ -17,11 +17,13 @@
 
 namespace creche::http1 {
 
-class server_core {
+/// What a connection remembers between two looks at its bytes. Whoever calls it keeps the head, as
+/// long as it is needed.
+class connection_core {
 public:
   enum class event : std::uint8_t {
     need_more, ///< nothing to tell before more bytes come
-    head,      ///< head() is a new request
+    head,      ///< `head` is that of a new request
     body,      ///< `body` is the next piece of its content
     end,       ///< the request is complete; once for every head
     failed,    ///< answer status_of(error()) and close; said again by every later call
@@ -33,29 +35,24 @@ public:
     std::span<const std::byte> body; ///< with `body`: not empty, a view of `in`
   };
 
-  /// With the usual limits.
-  server_core();
   /// Many connections share one `l`, which outlives them.
-  explicit server_core(const limits& l);
-  explicit server_core(const limits&&) = delete;
+  explicit connection_core(const limits& l) noexcept : limits_(&l), reader_(l) {}
+  explicit connection_core(const limits&&) = delete;
 
   /// Reads on, to the next event. `in` begins with the first byte not used so far; call again with
   /// the rest until need_more. An incomplete head stays in `in` (at most the two limits of heads)
   /// and is not scanned twice; everything else is used at once. Bytes after the last request of the
   /// connection, and with `failed`, are used and ignored. Errors: every errc of requests, through
-  /// error().
-  step next(std::span<const std::byte> in);
-
-  /// The head of the last head event, until the next one or `failed`. Its views point into the
-  /// bytes that event was given: keep those, or copy both (request_head::rebase).
-  const request_head& head() const { return head_; }
+  /// error(). With a head event, the views of `head` point into the bytes that it was given: keep
+  /// those, or copy both (request_head::rebase).
+  step next(std::span<const std::byte> in, request_head& head);
 
   /// After `failed`: why.
   errc error() const { return error_; }
 
   /// May another request follow the one whose head was last seen (RFC 9112 §9.3)? No longer after
   /// limits::requests of them, nor after stop().
-  bool keep_alive() const { return head_.keep_alive(); }
+  bool keep_alive() const { return keep_alive_; }
 
   /// Between requests; nothing of a next one was seen. End of stream is clean here.
   bool idle() const { return state_ == state::head && reader_.at_start(); }
@@ -85,22 +82,39 @@ public:
 private:
   enum class state : std::uint8_t { head, empty, fixed, chunked, ignoring, failed };
 
-  step read_head(std::span<const std::byte> in);
+  step read_head(std::span<const std::byte> in, request_head& head);
   step read_fixed(std::span<const std::byte> in);
   step read_chunked(std::span<const std::byte> in);
   step finish(std::size_t used);
   step fail(errc e, std::size_t used);
 
   const limits* limits_;
-  request_head head_;
-  head_reader reader_;
   std::uint64_t left_ = 0;
   chunked_reader chunks_;
+  head_reader reader_;
   std::uint32_t requests_ = 0;
   state state_ = state::head;
   errc error_ = errc::none;
+  bool keep_alive_ = true;
 };
 
-static_assert(sizeof(server_core) <= 128, "an idle connection holds this much for HTTP/1.1");
+static_assert(sizeof(connection_core) <= 72, "an idle connection holds this much for HTTP/1.1");
+
+/// The same, with the head of the request in hand.
+class server_core : public connection_core {
+public:
+  /// With the usual limits.
+  server_core();
+  explicit server_core(const limits& l) noexcept : connection_core(l) {}
+  explicit server_core(const limits&&) = delete;
+
+  /// As above.
+  step next(std::span<const std::byte> in) { return connection_core::next(in, head_); }
+  /// The head of the last head event, until the next one.
+  const request_head& head() const { return head_; }
+
+private:
+  request_head head_;
+};
 
 } // namespace creche::http1

@@ -188,13 +188,14 @@ void check(const detail::plan* p, auto_shutdown a) {
 // The one sibling of that name; none, if it is to be started with this one.
 nursery_state::child_id nursery_actor::id_of(const detail::plan& p, const std::string& name,
                                              bool comes) const {
-  if (!names_) {
-    names_ = std::make_unique<name_index>();
+  auto& names = had().names;
+  if (!names) {
+    names = std::make_unique<name_index>();
     for (auto* r : table_)
       if (r) note_name(*r, true);
   }
-  const auto at = names_->find(name);
-  const auto n = (at == names_->end() ? 0 : at->second.count) + comes;
+  const auto at = names->find(name);
+  const auto n = (at == names->end() ? 0 : at->second.count) + comes;
   if (n == 1) return comes ? nursery_state::none : at->second.ids;
   throw std::invalid_argument(p.name + " is after " + name + ", and " + label() +
                               (n == 0 ? " has no child of that name: start that one first, or both "
@@ -203,11 +204,12 @@ nursery_state::child_id nursery_actor::id_of(const detail::plan& p, const std::s
 }
 
 void nursery_actor::note_name(const child_record& r, bool there) const {
-  if (!names_ || !r.plan || r.plan->name.empty()) return;
-  const auto at = names_->try_emplace(r.plan->name).first;
+  if (!seldom_ || !seldom_->names || !r.plan || r.plan->name.empty()) return;
+  auto& names = *seldom_->names;
+  const auto at = names.try_emplace(r.plan->name).first;
   at->second.ids ^= r.id;
   there ? ++at->second.count : --at->second.count;
-  if (at->second.count == 0) names_->erase(at);
+  if (at->second.count == 0) names.erase(at);
 }
 
 // Who is needed.
@@ -487,22 +489,24 @@ void nursery_actor::carry_out_own(const nursery_state::command& c) {
     if (scope_) return scope_->kill();
     if (body_ && body_->actor) body_->actor->order_kill();
     return;
-  case order::wait_until:
-    if (!stop_timer_) {
-      stop_timer_ = std::make_unique<stop_timer>();
-      stop_timer_->self = this;
-      stop_timer_->fire = [](timer& t) {
+  case order::wait_until: {
+    auto& timer = had().timer;
+    if (!timer) {
+      timer = std::make_unique<stop_timer>();
+      timer->self = this;
+      timer->fire = [](creche::timer& t) {
         auto* n = static_cast<stop_timer&>(t).self;
         n->state_.due(nursery_state::none, 0, n->home_.now(), n->todo());
         n->carry_out();
       };
     }
-    home_.disarm(*stop_timer_);
-    home_.arm(*stop_timer_, c.when);
+    home_.disarm(*timer);
+    home_.arm(*timer, c.when);
     stop_ends_.store(c.when.time_since_epoch().count(), std::memory_order_relaxed);
     return;
+  }
   case order::forget_timer:
-    home_.disarm(*stop_timer_);
+    home_.disarm(*had().timer);
     stop_ends_.store(0, std::memory_order_relaxed);
     return;
   default: return; // of a child

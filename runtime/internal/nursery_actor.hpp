@@ -170,7 +170,11 @@ private:
   struct stop_timer : timer, detail::pooled {
     nursery_actor* self;
   };
-  std::unique_ptr<stop_timer> stop_timer_; // made when a limit is set
+  struct namesakes {
+    std::uint32_t count = 0;
+    nursery_state::child_id ids = 0; // of all, by exclusive or: of the only one
+  };
+  using name_index = std::unordered_map<std::string, namesakes>;
   // What most nurseries never have; every connection is one.
   struct seldom : detail::pooled {
     std::string name;
@@ -179,19 +183,15 @@ private:
     std::optional<failure> body_failure, cancel_reason;
     std::function<void(how)> on_root_end;
     std::function<void()> on_cancelling;
+    std::unique_ptr<stop_timer> timer; // made when a limit is set
+    // siblings by name, kept from the first one on that is `.after` another
+    std::unique_ptr<name_index> names;
   };
-  std::unique_ptr<seldom> seldom_;
-  seldom& had() {
+  mutable std::unique_ptr<seldom> seldom_;
+  seldom& had() const {
     if (!seldom_) seldom_ = std::make_unique<seldom>();
     return *seldom_;
   }
-  // siblings by name, kept from the first one on that is `.after` another
-  struct namesakes {
-    std::uint32_t count = 0;
-    nursery_state::child_id ids = 0; // of all, by exclusive or: of the only one
-  };
-  using name_index = std::unordered_map<std::string, namesakes>;
-  mutable std::unique_ptr<name_index> names_;
 };
 
 } // namespace creche::internal

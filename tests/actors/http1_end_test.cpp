@@ -259,7 +259,7 @@ TEST_CASE("S7: a drain between an answer and what lies behind it ends the connec
         s.add<memory_layer>("memory", nullptr, w);
         s.add<probe_layer>("probe", nullptr,
                            probe_layer::hooks{.attached = [&](probe_layer& l) { below = &l; }});
-        s.add<internal::http1_layer>("http1", nullptr, config, counters);
+        s.add<internal::http1_layer>("http1", nullptr, *config, counters);
       });
       w.feed(get("/") + behind);
       co_await sleep_for(1s);

@@ -146,7 +146,7 @@ TEST_CASE(
     for (auto* x : {&a, &b, &c}) { // three connections of one listener
       x->stack = start_stack(n, [&, x](made_stack& s) {
         s.add<memory_layer>("memory", nullptr, x->w);
-        s.add<internal::http1_layer>("http1", nullptr, a.config, a.counters);
+        s.add<internal::http1_layer>("http1", nullptr, *a.config, a.counters);
       });
     }
     co_await settled();

