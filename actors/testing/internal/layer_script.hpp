@@ -54,8 +54,10 @@ struct trace {
   std::vector<std::string> up;
   std::string down, wrong; // wrong: what broke the contract at once
   std::size_t given = 0;
-  bool established = false, eof = false, over = false, finished = false,
-       moot = false; // moot: the script cannot go on
+  bool established = false, eof = false, over = false, finished = false;
+  bool connected = false, aborted = false;
+  bool held = false, stalled = false; // the application holds, the peer does not take all
+  bool moot = false;                  // the script cannot go on
   ended_by how = ended_by::clean;
 
   std::string octets() const;

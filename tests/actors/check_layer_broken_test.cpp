@@ -1,0 +1,125 @@
+// Layers that are broken in one place each, and the script with which the kit shows it: one that a
+// good layer passes.
+#include "actors/stack.hpp"
+#include "actors/testing/check_layer.hpp"
+#include "actors/testing/internal/layer_judge.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace creche;
+using namespace creche::testing;
+using creche::testing::detail::act, creche::testing::detail::script, creche::testing::detail::step,
+    creche::testing::detail::layer_judge;
+
+namespace {
+
+/// Forwards.
+struct plain : layer {
+  const char* name() const noexcept override { return "plain"; }
+};
+/// A server: what comes goes back.
+struct echo : plain {
+  using speaks_above = no_speech;
+  hold full;
+  take received(const slice& in) override {
+    if (!room_below()) {
+      full = pause_in("echo: the peer does not take its answers");
+      return {};
+    }
+    write_below(in);
+    return all(in);
+  }
+  void resume_out() override { full.release(); }
+};
+
+template <class L> check_report checked() {
+  return check_layer([] { return below_script("abc\n"); }, layered_as<L>("broken"),
+                     [] { return above_script({"x1", "yz2"}).receives({"abc\n"}).sends("x1yz2"); });
+}
+/// It is found, and with this.
+void is_caught(const check_report& r, const std::string& how) {
+  REQUIRE_FALSE(r.passed());
+  CHECK_MESSAGE(r.text().find(how) != std::string::npos, r.text());
+}
+
+// ---- ends
+
+struct abort_as_close : plain {
+  void abort(ended_by how) override { close_below(how); }
+};
+struct abort_as_reset : plain {
+  void abort(ended_by) override { abort_below(ended_by::reset); }
+};
+struct close_as_abort : plain {
+  void close(ended_by how) override { abort_below(how); }
+};
+struct close_as_reset : plain {
+  void close(ended_by) override { close_below(ended_by::reset); }
+};
+struct no_close : plain {
+  void close(ended_by) override {}
+};
+struct throws_at_eof : plain {
+  void eof() override { throw std::runtime_error("no eof please"); }
+};
+
+} // namespace
+
+TEST_CASE("X7: the kit's script for a broken end has that end in it") {
+  is_caught(checked<abort_as_close>(),
+            "broke it off, and the peer was told that it ended as local, by a good end\n"
+            "  script: memory; connect; abort\n");
+  is_caught(checked<abort_as_reset>(), "told that it ended as reset\n"
+                                       "  script: memory; connect; abort\n");
+  const auto thrown = checked<throws_at_eof>();
+  is_caught(thrown, "no eof please");
+  is_caught(thrown, "  script: memory; connect; eof\n");
+}
+
+TEST_CASE("X7: the kit finds a close that is none, or another one than was asked for") {
+  is_caught(checked<close_as_abort>(),
+            "closed it, and it was broken off as clean\n  script: memory; connect; close\n");
+  is_caught(checked<close_as_reset>(),
+            "closed it, and it was broken off as reset\n  script: memory; connect; close\n");
+  is_caught(checked<no_close>(),
+            "did not end when it was closed\n  script: memory; connect; close\n");
+}
+
+TEST_CASE("X7: whatever is left out of a script, a good layer passes it") {
+  const auto judge = [](const any_stack& layer, const std::vector<step>& steps) {
+    layer_judge j(layer, 7);
+    for (unsigned some = 0; some < 2u << steps.size(); ++some) {
+      script s{.steps = {{act::connect}}, .lockstep = (some & 1) != 0, .burst = false};
+      for (std::size_t i = 0; i < steps.size(); ++i)
+        if (some >> (i + 1) & 1) s.steps.push_back(steps[i]);
+      const auto why = j.verdict(s);
+      CHECK_MESSAGE(why.empty(), to_text(s), ": ", why);
+    }
+  };
+  constexpr auto no_end = memory_wire::no_end;
+  for (const auto how : {act::close, act::abort, act::drain, act::reset, act::cancel}) {
+    judge(layered<plain>(), {{act::take, {}, 0},
+                             {act::feed, "ab"},
+                             {act::write, "x"},
+                             {act::take, {}, 1},
+                             {act::write, "yz"},
+                             {act::take, {}, no_end},
+                             {how}});
+    judge(lines(line_end::lf), {{act::hold, {}, 1},
+                                {act::feed, "a\nb\n"},
+                                {act::write, "x"},
+                                {act::release},
+                                {act::hold},
+                                {act::eof},
+                                {act::release},
+                                {how}});
+  }
+  judge(layered<echo>(), {{act::take, {}, 0},
+                          {act::feed, "ab"},
+                          {act::take, {}, 1},
+                          {act::feed, "c"},
+                          {act::eof},
+                          {act::take, {}, no_end}});
+}
