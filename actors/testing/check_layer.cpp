@@ -11,6 +11,12 @@ namespace {
 
 using detail::act, detail::quoted, detail::script, detail::to_text, detail::trace;
 
+/// More than what two links keep, from the application to a peer that takes nothing.
+constexpr std::size_t most_kept = 160 * 1024;
+/// What may be sent up "by a little" while there is no room: up to twice the high mark, as below,
+/// and the last message.
+constexpr std::size_t most_above = 2 * 64 * 1024;
+
 class checker {
 public:
   checker(const any_stack& l, const below_script& b, const above_script& a, const check_options& o)
@@ -353,11 +359,17 @@ void checker::appetite(bool lockstep) {
                                "; connect; " + (serves_ ? "take 0; " : "hold; ") +
                                std::to_string(blocks) + " times feed " + quoted(block));
   };
+  s.looks = true;
   const auto held = played(s);
+  s.looks = false;
   if (!held.wrong.empty()) return add(held.wrong);
   if (held.given > options_.most_taken)
     return add(std::to_string(held.given) + " bytes were taken while nobody " +
                (serves_ ? "took the answers" : "above took any"));
+  std::size_t largest = 0;
+  for (auto& x : above_.received) largest = std::max(largest, x.size());
+  if (held.above > most_above + largest)
+    return add(std::to_string(held.above) + " bytes were sent up while there was no room");
   s.steps.push_back(serves_ ? detail::step{act::take, {}, memory_wire::no_end}
                             : detail::step{act::release});
   const auto t = played(s);
@@ -376,24 +388,41 @@ void checker::appetite(bool lockstep) {
 }
 
 // The application has more to say than anybody keeps, and says it while there is room: to a peer
-// that takes nothing, and then all.
+// that takes nothing, and then all; and to one that takes it at once.
 void checker::eloquence(bool lockstep) {
-  std::size_t size = 0;
-  for (auto& b : above_.writes) size += b.size() + 1; // an empty one counts as well
-  if (above_.writes.empty() || !options_.repeats) return;
-  const auto times = 2 * options_.most_taken / 64 / size + 2;
+  if (above_.sent.empty() || above_.writes.empty() || !options_.repeats) return;
+  auto said = above_.writes;
+  std::size_t times = most_kept / above_.sent.size() + 1, at_once = 1;
   auto s = begun(lockstep);
+  if (!frames_) { // of octets it may say more at once, unless the layer makes messages of them
+    std::string block;
+    for (at_once = 0; block.size() < 1024; ++at_once)
+      for (auto& b : above_.writes) block += b;
+    s.steps.push_back({act::write, block});
+    if (played(s).down.size() == above_.sent.size() * at_once)
+      said = {block};
+    else
+      at_once = 1;
+    s.steps.pop_back();
+    times += at_once - times % at_once;
+  }
   s.steps.insert(s.steps.end(), {{act::feed, below_.messages}, {act::take}});
-  for (auto& b : above_.writes) s.steps.push_back({act::pour, b, times});
+  for (auto& b : said) s.steps.push_back({act::pour, b, times / at_once});
   s.steps.push_back({act::take, {}, memory_wire::no_end});
+  const auto add = [&](const std::string& why) {
+    report_.failures.push_back("an application that never stops: " + why +
+                               "\n  script: " + to_text(s));
+  };
   const auto t = played(s);
+  if (!t.wrong.empty()) return add(t.wrong);
   const auto want = answers_ + above_.sent.size() * (times - 1);
-  if (t.wrong.empty() && t.down.size() == want) return;
-  report_.failures.push_back("an application that never stops: " +
-                             (t.wrong.empty() ? "the peer got " + std::to_string(t.down.size()) +
-                                                    " bytes instead of " + std::to_string(want)
-                                              : t.wrong) +
-                             "\n  script: " + to_text(s));
+  if (t.down.size() != want)
+    return add("the peer got " + std::to_string(t.down.size()) + " bytes instead of " +
+               std::to_string(want));
+  std::erase_if(s.steps, [](auto& x) { return x.what == act::take; });
+  const auto taken = played(s);
+  if (!taken.wrong.empty()) return add(taken.wrong);
+  if (taken.down != t.down) add("the peer gets other bytes when it takes them at once");
 }
 
 check_report checker::run() {

@@ -65,6 +65,60 @@ struct throws_at_eof : plain {
   void eof() override { throw std::runtime_error("no eof please"); }
 };
 
+// ---- what is written
+
+/// Its n-th written byte is lost.
+template <std::size_t N> struct loses_byte : plain {
+  std::size_t at = 0;
+  void write(slice b) override {
+    std::string s;
+    for (const char c : b.view())
+      if (++at != N) s += c;
+    write_below(slice::copy_of(s));
+  }
+};
+struct writes_after_finish : plain {
+  bool finished = false;
+  void finish() override {
+    finished = true;
+    finish_below();
+  }
+  take received(const slice& in) override {
+    if (finished) write_below(slice::of_static("late"));
+    return layer::received(in);
+  }
+};
+
+// ---- what is sent up
+
+/// So many bytes for each one, whether there is room or not.
+template <std::size_t N> struct amplifies : plain {
+  take received(const slice& in) override {
+    for (const char c : in.view()) send_up(slice::copy_of(std::string(N, c)));
+    return all(in);
+  }
+};
+/// The same, while there is room: a good one.
+template <std::size_t N> struct expands : plain {
+  take received(const slice& in) override {
+    std::uint32_t used = 0;
+    for (; used < in.size() && room_above(); ++used)
+      send_up(slice::copy_of(std::string(N, in.view()[used])));
+    return used ? take{used} : wait();
+  }
+};
+
+// ---- turns
+
+/// A limit of no time at all, again and again.
+struct restless : plain {
+  take received(const slice& in) override {
+    if (in.size() == 2) limit(time_limit::read, clock_duration::zero());
+    return layer::received(in);
+  }
+  void timed_out(time_limit, clock_duration) override {}
+};
+
 } // namespace
 
 TEST_CASE("X7: the kit's script for a broken end has that end in it") {
@@ -85,6 +139,36 @@ TEST_CASE("X7: the kit finds a close that is none, or another one than was asked
             "closed it, and it was broken off as reset\n  script: memory; connect; close\n");
   is_caught(checked<no_close>(),
             "did not end when it was closed\n  script: memory; connect; close\n");
+}
+
+TEST_CASE("X7: the kit finds a write that is lost when 64 KiB wait below, or late") {
+  const auto why = "an application that never stops: the peer got ";
+  is_caught(checked<loses_byte<8'001>>(), why);
+  is_caught(checked<loses_byte<20'001>>(), why);
+  is_caught(checked<loses_byte<70'001>>(), why);
+  is_caught(checked<loses_byte<140'001>>(), why);
+  is_caught(checked<writes_after_finish>(),
+            "4 bytes were written below behind the layer's own finish\n"
+            "  script: memory; connect; finish; feed \"");
+}
+
+TEST_CASE("X7: the kit finds a layer that does not look at the room above it") {
+  const auto checked_up = [](const auto& layer, std::size_t n) {
+    const auto up = std::string(n, 'a') + std::string(n, 'b');
+    return check_layer([] { return below_script("ab"); }, layer,
+                       [&] { return above_script({"x"}).receives({up}).sends("x"); });
+  };
+  is_caught(checked_up(layered<amplifies<100>>(), 100),
+            "bytes were sent up while there was no room");
+  is_caught(checked_up(layered<amplifies<16'000>>(), 16'000), "bytes were");
+  const auto good = checked_up(layered<expands<100>>(), 100);
+  CHECK_MESSAGE(good.passed(), good.text());
+}
+
+TEST_CASE("X7: the kit finds a layer that never rests, and comes to an end") {
+  const auto r = checked<restless>();
+  is_caught(r, "it never comes to rest");
+  is_caught(r, "  script: memory; connect; feed \"ab\"\n");
 }
 
 TEST_CASE("X7: whatever is left out of a script, a good layer passes it") {

@@ -8,6 +8,13 @@ namespace creche::testing::detail {
 
 namespace {
 
+/// Ten times what the layers here need for it, and more.
+std::size_t most_rounds(const script& s) noexcept {
+  std::size_t n = 10'000;
+  for (auto& x : s.steps) n += (x.bytes.size() + 1) * (x.what == act::pour ? x.n : 1);
+  return n;
+}
+
 bool ends_it(act a) noexcept {
   switch (a) {
   case act::reset:
@@ -28,7 +35,8 @@ trace layer_judge::played(const script& s) {
   trace t;
   const auto body = [&](nursery& n) { return play(n, layer_, s, t); };
   ++scripts_;
-  const auto r = run_virtual({.name = "check", .seed = seed_}, body);
+  const virtual_options o{.name = "check", .seed = seed_, .most_rounds = most_rounds(s)};
+  const auto r = run_virtual(o, body);
   if (!r.deadlock.empty()) t.wrong = "it hangs:\n" + r.deadlock;
   if (r.leaked) t.wrong = std::to_string(r.leaked) + " actors are left";
   if (r.pending_timers) t.wrong = std::to_string(r.pending_timers) + " timers are left";

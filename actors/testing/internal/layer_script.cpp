@@ -3,6 +3,7 @@
 #include "actors/connection.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/this_task.hpp"
+#include "runtime/tree.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -90,6 +91,8 @@ std::string to_text(const trace& t) {
 
 namespace {
 
+constexpr const char* application_name = "application";
+
 struct app;
 struct app_link {
   app_link() = default;
@@ -117,7 +120,7 @@ struct app : layer {
   ~app() override {
     if (to && to->layer == this) to->layer = nullptr;
   }
-  const char* name() const noexcept override { return "application"; }
+  const char* name() const noexcept override { return application_name; }
 
   /// Counts down; then once.
   static bool due(std::size_t& left) {
@@ -276,6 +279,14 @@ void play_step(const step& x, lives& l, child& c) {
   }
 }
 
+/// On their way to who has that name.
+std::uint64_t bytes_at(const tree_node& n, std::string_view name) {
+  if (n.name == name) return n.bytes;
+  std::uint64_t sum = 0;
+  for (auto& c : n.children) sum += bytes_at(c, name);
+  return sum;
+}
+
 bool is_end(act a) noexcept {
   return a == act::reset || a == act::fail || a == act::cancel || a == act::crash_now ||
          a == act::abort;
@@ -312,6 +323,9 @@ task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) 
   t.over = c.ended();
   t.down = w.got();
   t.given = w.given();
+  if (s.looks) t.above = bytes_at(tree(), application_name);
+  if (w.late() && t.wrong.empty())
+    t.wrong = std::to_string(w.late()) + " bytes were written below behind the layer's own finish";
   t.finished = w.finished();
   t.how = w.how();
   t.aborted = w.aborted();
