@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <fstream>
@@ -155,7 +156,11 @@ any_stack detail::tap_part(std::string_view path, const tap_options& o, speech p
   if (o.most_bytes < magic.size() + head_size)
     throw std::invalid_argument("a file of tap has at least 24 bytes");
   std::string text;
-  if (path.find_first_of(",)") == path.npos) {
+  const auto stands_in_text = [](char c) {
+    const auto b = static_cast<unsigned char>(c);
+    return b >= 32 && b != 127 && c != ',' && c != ')';
+  };
+  if (std::all_of(path.begin(), path.end(), stands_in_text)) {
     (text = "tap(") += path;
     if (o.most_bytes != tap_options().most_bytes) (text += ',') += std::to_string(o.most_bytes);
     text += passes == speech::frames ? ",frames)" : ")";

@@ -37,7 +37,8 @@ any_stack tap_part(std::string_view path, const tap_options& o, speech passes);
 
 /// Every opening of the stack begins the file anew; one that is being written is left alone.
 /// `Passes` is what goes through: octets, or frames for a place above a framer. Has a text form,
-/// "tap(path)" or "tap(path,bytes,frames)", unless there is ',' or ')' in the path.
+/// "tap(path)" or "tap(path,bytes,frames)", unless there is ',', ')' or a control character in
+/// the path.
 template <class Passes = octets>
 stack_of<Passes, Passes> tap(std::string_view path, const tap_options& o = {}) {
   static_assert(!std::is_same_v<Passes, no_speech>, "tap passes on octets or frames");

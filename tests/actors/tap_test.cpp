@@ -186,6 +186,7 @@ TEST_CASE("P11: the text of tap parses and prints the same") {
                            "netstring/tap(frames,frames)", "tap(frames)"})
     CHECK(parse_stack(text).to_text() == text);
   CHECK(tap("a,b").to_text() == "?");
+  CHECK(tap("a\nb").to_text() == "?"); // P11: it would not parse
   CHECK(tap("a)").to_text() == "?");
   for (std::string text :
        {"tap", "tap()", "tap(a,23)", "tap(a,x)", "tap(a,frames,100)", "tap(a,30,40)"})
