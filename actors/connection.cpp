@@ -14,8 +14,16 @@ std::error_code code_of(const close_record& r) {
   case ended_by::timeout: return std::make_error_code(std::errc::timed_out);
   case ended_by::refused: return std::make_error_code(std::errc::protocol_error);
   case ended_by::local: return std::make_error_code(std::errc::operation_canceled);
+  case ended_by::clean: return std::make_error_code(std::errc::not_connected);
   default: return std::make_error_code(std::errc::connection_reset);
   }
+}
+
+// The code's own words come behind it.
+std::string sentence(close_record r) {
+  r.why = {};
+  return (r.how == ended_by::clean ? "the connection has ended, " : "connection lost, ") +
+         r.to_text();
 }
 
 struct open_plan final : detail::plan {
@@ -42,7 +50,7 @@ struct open_plan final : detail::plan {
 } // namespace
 
 connection_lost::connection_lost(close_record r)
-    : system_error(code_of(r), "connection lost, " + r.to_text()),
+    : system_error(code_of(r), sentence(r)),
       record_(detail::shared<close_record>::make<close_record>(std::move(r))) {}
 
 task<connection> open(nursery& n, any_stack s, std::string name) {

@@ -1,8 +1,14 @@
 #include "actors/stack.hpp"
 
 #include "actors/internal/tcp_layer.hpp"
+#include "actors/internal/text_arguments.hpp"
 #include "actors/internal/user_layer.hpp"
 #include "actors/listener.hpp"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
 
 namespace creche {
 
@@ -28,9 +34,9 @@ any_stack any_stack::on_top(const any_stack& upper) const {
   if (empty()) return upper;
   if (upper.empty()) return *this;
   if (above() != upper.below())
-    throw std::invalid_argument(upper.parts_.front()->text + " speaks " +
+    throw std::invalid_argument(upper.parts_.front()->called() + " speaks " +
                                 std::string(creche::to_text(upper.below())) + " below, but " +
-                                parts_.back()->text + " speaks " +
+                                parts_.back()->called() + " speaks " +
                                 std::string(creche::to_text(above())) + " above");
   auto s = *this;
   s.parts_.insert(s.parts_.end(), upper.parts_.begin(), upper.parts_.end());
@@ -43,14 +49,36 @@ void detail::user_part::add_to(internal::stack_actor& s) const {
   s.add_layer<internal::user_layer>(name, nullptr, std::move(l), above == speech::frames);
 }
 
+std::string detail::user_part::called() const {
+  if (!text.empty()) return text;
+  int failed = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type().name(), nullptr, nullptr, &failed), std::free);
+  return name ? name.get() : type().name();
+}
+
 // ---- tcp
 
 namespace {
 
+std::string text_of(const endpoint& e, const tcp_timeouts& t) {
+  constexpr clock_duration zero{};
+  const tcp_timeouts usual;
+  if (t.connecting < zero || t.write_stall < zero || t.linger < zero) return {};
+  auto s = "tcp(" + e.to_text();
+  const auto add = [&](const char* word, clock_duration d, clock_duration u) {
+    if (d != u) ((s += ',') += word) += internal::to_text(d);
+  };
+  add("connecting=", t.connecting, usual.connecting);
+  add("write_stall=", t.write_stall, usual.write_stall);
+  add("linger=", t.linger, usual.linger);
+  return s + ')';
+}
+
 class tcp_part final : public detail::layer_part {
 public:
   tcp_part(const endpoint& e, const tcp_timeouts& t)
-      : layer_part("tcp(" + e.to_text() + ")", speech::nothing, speech::octets),
+      : layer_part(text_of(e, t), speech::nothing, speech::octets),
         limits_{t.write_stall, t.linger} {
     target_.address = internal::socket_address(e);
     target_.text = e.to_text();

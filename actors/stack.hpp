@@ -22,6 +22,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,8 @@ public:
   virtual ~layer_part() = default;
   /// On the loop of the stack, in its first turn.
   virtual void add_to(internal::stack_actor& s) const = 0;
+  /// What a sentence calls it: its text, or what else there is.
+  virtual std::string called() const { return text.empty() ? "a layer without a text" : text; }
 
   const std::string text;
   const speech below, above;
@@ -65,8 +68,11 @@ class user_part : public layer_part {
 public:
   using layer_part::layer_part;
   void add_to(internal::stack_actor& s) const final;
+  /// Without a text its class: to ask it for its name one would have to be made.
+  std::string called() const final;
 
 private:
+  virtual const std::type_info& type() const noexcept = 0;
   virtual creche::layer* make() const = 0; // the caller's
 };
 
@@ -82,6 +88,7 @@ private:
   creche::layer* make() const override {
     return std::apply([](const A&... a) { return new L(a...); }, args_);
   }
+  const std::type_info& type() const noexcept override { return typeid(L); }
   std::tuple<A...> args_;
 };
 
@@ -155,6 +162,8 @@ struct tcp_timeouts {
   clock_duration write_stall = std::chrono::seconds(30); ///< the peer takes nothing: reset
   clock_duration linger = std::chrono::seconds(2);       ///< after our end, for the peer's
 };
+/// As text "tcp(127.0.0.1:80)", and behind the address what is not as usual, like "connecting=1s",
+/// "write_stall=1m" and "linger=500ms".
 stack_of<no_speech, octets> tcp(std::string_view address, const tcp_timeouts& t = {});
 
 /// Framers (protocols/framing). Limits in bytes, without what frames them.
@@ -177,18 +186,30 @@ stack_of<octets, frames> fixed(std::size_t size);
 class stack_text_error final : public std::invalid_argument {
 public:
   stack_text_error(std::string_view text, std::size_t column, const std::string& why);
-  /// Counted from 1: the byte that could not be understood.
+  /// Counted from 1: where the word, the argument or the byte begins that could not be understood.
   std::size_t column() const noexcept { return column_; }
 
 private:
   std::size_t column_;
 };
 
+/// For makers of words: what is wrong with one of the arguments, counted from 0.
+class stack_argument_error final : public std::invalid_argument {
+public:
+  stack_argument_error(std::size_t which, const std::string& why)
+      : invalid_argument(why), which_(which) {}
+  std::size_t which() const noexcept { return which_; }
+
+private:
+  std::size_t which_;
+};
+
 /// The words that may stand in a text: those of creche, and one's own.
 class stack_words {
 public:
   /// Makes a layer from what stands between its parentheses, split at its commas. Throws
-  /// std::invalid_argument with a sentence, which is shown with the column of the arguments.
+  /// std::invalid_argument with a sentence, which is shown with the column of the arguments, or
+  /// stack_argument_error: with that of the argument.
   using maker = detail::function<any_stack(const std::vector<std::string>& args)>;
 
   /// tcp, lines, netstring, length_prefix, delimiter, fixed, idle, tap.

@@ -22,15 +22,28 @@ void count(const arguments& a, std::size_t least, std::size_t most, std::string_
   if (a.size() < least || a.size() > most) bad(how);
 }
 
-std::size_t number(const std::string& text, const char* what) {
+[[noreturn]] void bad(std::size_t which, std::string_view why) {
+  throw stack_argument_error(which, std::string(why));
+}
+/// What f() refuses is that argument.
+template <class F> auto about(std::size_t which, F f) {
+  try {
+    return f();
+  } catch (const std::invalid_argument& e) {
+    bad(which, e.what());
+  }
+}
+
+std::size_t number(const arguments& a, std::size_t which, const char* what) {
+  const auto& text = a[which];
   std::size_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (text.empty() || error != std::errc() || end != text.data() + text.size())
-    bad("'" + text + "' is no " + what);
+    bad(which, "'" + text + "' is no " + what);
   return n;
 }
 std::size_t limit(const arguments& a, std::size_t at, std::size_t usual) {
-  return a.size() > at ? number(a[at], "limit in bytes") : usual;
+  return a.size() > at ? number(a, at, "limit in bytes") : usual;
 }
 
 int digit(char c) noexcept {
@@ -42,18 +55,32 @@ int digit(char c) noexcept {
 constexpr std::size_t usual = framing::limits{}.frame;
 
 any_stack make_tcp(const arguments& a) {
-  count(a, 1, 1, "tcp needs an address, like tcp(127.0.0.1:80)");
-  return tcp(a[0]);
+  constexpr std::string_view how = "tcp needs an address, like tcp(127.0.0.1:80), and behind it "
+                                   "connecting, write_stall or linger, like connecting=10s";
+  count(a, 1, 4, how);
+  tcp_timeouts t;
+  std::vector<const clock_duration*> given;
+  for (std::size_t i = 1; i < a.size(); ++i) {
+    const auto eq = std::min(a[i].find('='), a[i].size());
+    const std::string_view word(a[i].data(), eq);
+    auto* to = word == "connecting"    ? &t.connecting
+               : word == "write_stall" ? &t.write_stall
+               : word == "linger"      ? &t.linger
+                                       : nullptr;
+    if (!to || eq == a[i].size() || std::count(given.begin(), given.end(), to)) bad(i, how);
+    given.push_back(to);
+    *to = about(i, [&] { return internal::parse_duration(std::string_view(a[i]).substr(eq + 1)); });
+  }
+  return about(0, [&] { return tcp(a[0], t); });
 }
 any_stack make_lines(const arguments& a) {
   constexpr std::string_view how = "lines needs lf, crlf or either, like lines(crlf) or "
                                    "lines(crlf,8192)";
   count(a, 1, 2, how);
   const auto longest = limit(a, 1, framing::lines::usual_length);
-  if (a[0] == "lf") return lines(line_end::lf, longest);
-  if (a[0] == "crlf") return lines(line_end::crlf, longest);
-  if (a[0] == "either") return lines(line_end::either, longest);
-  bad(how);
+  if (a[0] != "lf" && a[0] != "crlf" && a[0] != "either") bad(how);
+  const auto end = a[0] == "lf" ? line_end::lf : a[0] == "crlf" ? line_end::crlf : line_end::either;
+  return about(1, [&] { return lines(end, longest); });
 }
 any_stack make_netstring(const arguments& a) {
   count(a, 0, 1, "netstring has at most a limit in bytes, like netstring(65536)");
@@ -63,14 +90,16 @@ any_stack make_length_prefix(const arguments& a) {
   count(a, 1, 3,
         "length_prefix needs a width in bytes, like length_prefix(4) or "
         "length_prefix(4,little,65536)");
-  const auto width = number(a[0], "width in bytes");
+  const auto width = number(a, 0, "width in bytes");
   if (width > 8) bad("the width is 1, 2, 4 or 8 bytes");
   std::size_t at = 1;
   auto order = byte_order::big;
   if (a.size() > at && (a[at] == "big" || a[at] == "little"))
     order = a[at++] == "big" ? byte_order::big : byte_order::little;
-  if (a.size() > at + 1) bad("behind the width stand big or little, then a limit in bytes");
-  return length_prefix(unsigned(width), order, limit(a, at, usual));
+  if (a.size() > at + 1) bad(at, "behind the width stand big or little, then a limit in bytes");
+  about(0, [&] { return length_prefix(unsigned(width)); });
+  const auto largest = limit(a, at, usual);
+  return about(at, [&] { return length_prefix(unsigned(width), order, largest); });
 }
 any_stack make_delimiter(const arguments& a) {
   count(a, 1, 2, "delimiter needs its bytes in hexadecimal, like delimiter(0d0a)");
@@ -81,11 +110,13 @@ any_stack make_delimiter(const arguments& a) {
     if (high < 0 || low < 0) bad("a byte has two hexadecimal digits, 0-9 and a-f");
     end += char(high * 16 + low);
   }
-  return delimiter(end, limit(a, 1, usual));
+  about(0, [&] { return delimiter(end); });
+  const auto largest = limit(a, 1, usual);
+  return about(1, [&] { return delimiter(end, largest); });
 }
 any_stack make_fixed(const arguments& a) {
   count(a, 1, 1, "fixed needs a size in bytes, like fixed(188)");
-  return fixed(number(a[0], "size in bytes"));
+  return fixed(number(a, 0, "size in bytes"));
 }
 
 any_stack make_idle(const arguments& a) {
@@ -93,7 +124,8 @@ any_stack make_idle(const arguments& a) {
                                    "idle(read=30s,all=5m,frames)";
   idle_limits l;
   bool frames = false;
-  for (auto& x : a) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    auto& x = a[i];
     const auto eq = x.find('=');
     const std::string_view word(x.data(), std::min(eq, x.size()));
     auto* to = word == "read"    ? &l.read
@@ -103,9 +135,9 @@ any_stack make_idle(const arguments& a) {
     if (eq == x.npos && word == "frames" && &x == &a.back())
       frames = true;
     else if (eq != x.npos && to && *to == no_limit)
-      *to = internal::parse_duration(std::string_view(x).substr(eq + 1));
+      *to = about(i, [&] { return internal::parse_duration(std::string_view(x).substr(eq + 1)); });
     else
-      bad(how);
+      bad(i, how);
   }
   if (a.size() == std::size_t(frames)) bad(how);
   return detail::idle_part(l, frames ? speech::frames : speech::octets);
@@ -116,10 +148,12 @@ any_stack make_tap(arguments a) {
         "tap needs the path of a file, like tap(/tmp/talk.tap) or tap(a.tap,65536,frames)");
   const bool frames = a.size() > 1 && a.back() == "frames";
   if (frames) a.pop_back();
-  if (a.size() > 2) bad("behind the path stand a limit in bytes, then frames");
+  if (a.size() > 2) bad(2, "behind the path stand a limit in bytes, then frames");
   tap_options o;
-  if (a.size() == 2) o.most_bytes = number(a[1], "limit in bytes");
-  return detail::tap_part(a[0], o, frames ? speech::frames : speech::octets);
+  const auto passes = frames ? speech::frames : speech::octets;
+  about(0, [&] { return detail::tap_part(a[0], {}, passes); });
+  if (a.size() == 2) o.most_bytes = number(a, 1, "limit in bytes");
+  return about(1, [&] { return detail::tap_part(a[0], o, passes); });
 }
 
 arguments split(std::string_view text) {
@@ -198,6 +232,10 @@ any_stack stack_words::parse(std::string_view text) const {
     any_stack one;
     try {
       one = w->second(args);
+    } catch (const stack_argument_error& e) {
+      for (std::size_t i = 0; i < std::min(e.which(), args.size()); ++i)
+        args_at += args[i].size() + 1; // a comma
+      fail(std::min(args_at, text.size()), e.what());
     } catch (const std::invalid_argument& e) {
       fail(args_at, e.what());
     }

@@ -1,6 +1,7 @@
 #include "actors/tap.hpp"
 
 #include "actors/internal/stack_actor.hpp"
+#include "runtime/internal/standard_error.hpp"
 #include "runtime/internal/tree_sink.hpp"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <fstream>
@@ -52,6 +54,9 @@ public:
     iovec v[] = {{head, head_size}, {const_cast<char*>(bytes.data()), bytes.size()}};
     write(v, 2);
   }
+  void close() noexcept {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
   /// 0: it goes on; EFBIG: the limit. Any thread.
   int error() const noexcept { return error_.load(std::memory_order_relaxed); }
 
@@ -79,9 +84,6 @@ private:
     error_.store(error, std::memory_order_relaxed);
     close();
   }
-  void close() noexcept {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
   int fd_ = -1;
   std::uint64_t size_ = 0;
   const std::uint64_t most_;
@@ -94,13 +96,18 @@ public:
             const std::string& path, std::uint64_t most, bool frames)
       : layer_actor(cfg, r, s), began_(home_.now()), file_(path, most) {
     if (frames) speak_frames();
+    if (file_.error() == EBUSY)
+      internal::tell_operator("creche: tap: another stack records to '" + path +
+                                  "', so this one is not recorded; give it a path of its own\n",
+                              0);
   }
   std::string_view kind() const noexcept override { return "tap"; }
   void describe(const internal::tree_sink& out) const override {
     layer_actor::describe(out);
     if (const int e = file_.error())
-      out.detail(e == EFBIG ? "recording ended: the file is full"
-                            : "recording ended: " + std::generic_category().message(e));
+      out.detail(e == EFBIG   ? "recording ended: the file is full"
+                 : e == EBUSY ? "not recorded: another stack records to its file"
+                              : "recording ended: " + std::generic_category().message(e));
   }
 
 private:
@@ -126,12 +133,19 @@ private:
     layer_actor::finish_writing();
   }
   void close(ended_by how) override {
+    closed_ = true;
     note(tap_event::close);
     layer_actor::close(how);
+  }
+  void left() noexcept override { closed_ = true; } // a live edit took it out
+  void on_over() noexcept override {
+    if (!closed_) note(tap_event::broken);
+    file_.close(); // the next life of the stack may record at once
   }
 
   const time_point began_;
   recording file_;
+  bool closed_ = false;
 };
 
 class tap_part_of final : public detail::layer_part {
@@ -155,7 +169,11 @@ any_stack detail::tap_part(std::string_view path, const tap_options& o, speech p
   if (o.most_bytes < magic.size() + head_size)
     throw std::invalid_argument("a file of tap has at least 24 bytes");
   std::string text;
-  if (path.find_first_of(",)") == path.npos) {
+  const auto stands_in_text = [](char c) {
+    const auto b = static_cast<unsigned char>(c);
+    return b >= 32 && b != 127 && c != ',' && c != ')';
+  };
+  if (std::all_of(path.begin(), path.end(), stands_in_text)) {
     (text = "tap(") += path;
     if (o.most_bytes != tap_options().most_bytes) (text += ',') += std::to_string(o.most_bytes);
     text += passes == speech::frames ? ",frames)" : ")";
@@ -173,7 +191,7 @@ std::vector<tap_record> tap_records(const std::string& path) {
     const auto* head = all.data() + at;
     const auto size = std::size_t(get(head + 8, 4));
     const auto what = static_cast<unsigned char>(head[12]);
-    if (what > std::uint8_t(tap_event::close) || get(head + 13, 3) != 0)
+    if (what > std::uint8_t(tap_event::broken) || get(head + 13, 3) != 0)
       throw std::invalid_argument(path + ": there is no record at byte " + std::to_string(at));
     at += head_size;
     if (all.size() - at < size) break;

@@ -24,6 +24,7 @@ enum class tap_event : std::uint8_t {
   eof,    ///< the peer has said its end
   finish, ///< the layer above has said its end
   close,  ///< the layer above closes
+  broken, ///< it was over without that: a reset, an abort, a cancel, a failure
 };
 
 struct tap_options {
@@ -35,9 +36,11 @@ namespace detail {
 any_stack tap_part(std::string_view path, const tap_options& o, speech passes);
 }
 
-/// Every opening of the stack begins the file anew; one that is being written is left alone.
+/// Every opening of the stack begins the file anew. One that another stack is recording to is left
+/// alone: then this one is not recorded, which stands in the tree and on standard error.
 /// `Passes` is what goes through: octets, or frames for a place above a framer. Has a text form,
-/// "tap(path)" or "tap(path,bytes,frames)", unless there is ',' or ')' in the path.
+/// "tap(path)" or "tap(path,bytes,frames)", unless there is ',', ')' or a control character in
+/// the path.
 template <class Passes = octets>
 stack_of<Passes, Passes> tap(std::string_view path, const tap_options& o = {}) {
   static_assert(!std::is_same_v<Passes, no_speech>, "tap passes on octets or frames");

@@ -1,6 +1,6 @@
 #include "actors/testing/check_layer.hpp"
 
-#include "actors/testing/internal/layer_script.hpp"
+#include "actors/testing/internal/layer_judge.hpp"
 #include "runtime/testing/run_test.hpp"
 
 #include <algorithm>
@@ -11,31 +11,30 @@ namespace {
 
 using detail::act, detail::quoted, detail::script, detail::to_text, detail::trace;
 
-// ---- the judge
+/// More than what two links keep, from the application to a peer that takes nothing.
+constexpr std::size_t most_kept = 160 * 1024;
+/// What may be sent up "by a little" while there is no room: up to twice the high mark, as below,
+/// and the last message.
+constexpr std::size_t most_above = 2 * 64 * 1024;
 
 class checker {
 public:
   checker(const any_stack& l, const below_script& b, const above_script& a, const check_options& o)
-      : layer_(l), below_(b), above_(a), options_(o), frames_(l.above() == speech::frames),
-        serves_(l.above() == speech::nothing) {
+      : judge_(l, o.seed ? o.seed : draw_seed()), below_(b), above_(a), options_(o),
+        frames_(l.above() == speech::frames), serves_(l.above() == speech::nothing) {
     report_.layer = l.to_text();
-    report_.seed = o.seed ? o.seed : draw_seed();
+    report_.seed = judge_.seed();
   }
   check_report run();
 
 private:
-  trace played(const script& s);
-  std::string verdict(const script& s);
-  /// How much of the whole run must have come of another one.
-  enum class extent : std::uint8_t { all, what_came, beginning, beginning_of_what_came };
-  std::string differs(const trace& t, const trace& whole, extent e) const;
+  trace played(const script& s) { return judge_.played(s); }
   std::string unmet(const trace& t) const;
   void check(const char* what, script s);
   void expectations();
   void last_words();
   void appetite(bool lockstep);
   void eloquence(bool lockstep);
-  script smaller(script s);
 
   script begun(bool lockstep) const {
     return {.steps = {{act::connect}}, .lockstep = lockstep, .burst = false};
@@ -52,7 +51,7 @@ private:
   }
   std::vector<act> breaks() const;
 
-  const any_stack& layer_;
+  detail::layer_judge judge_;
   const below_script& below_;
   const above_script& above_;
   const check_options& options_;
@@ -63,134 +62,13 @@ private:
   check_report report_;
 };
 
-trace checker::played(const script& s) {
-  trace t;
-  const auto body = [&](nursery& n) { return detail::play(n, layer_, s, t); };
-  ++report_.scripts;
-  const auto r = run_virtual({.name = "check", .seed = report_.seed}, body);
-  if (!r.deadlock.empty()) t.wrong = "it hangs:\n" + r.deadlock;
-  if (r.leaked) t.wrong = std::to_string(r.leaked) + " actors are left";
-  if (r.pending_timers) t.wrong = std::to_string(r.pending_timers) + " timers are left";
-  if (r.run.failures() && t.wrong.empty()) t.wrong = r.run.failures()->to_text();
-  return t;
-}
-
-// What is different from the run with the same bytes, whole.
-std::string checker::differs(const trace& t, const trace& whole, extent e) const {
-  const auto instead = " instead of " + to_text(whole);
-  const bool all = e == extent::all || e == extent::what_came;
-  if (frames_) {
-    if (all ? t.up != whole.up
-            : t.up.size() > whole.up.size() ||
-                  !std::equal(t.up.begin(), t.up.end(), whole.up.begin()))
-      return "what came out is " + to_text(t) + instead;
-  } else {
-    const auto a = t.octets(), b = whole.octets();
-    if (all ? a != b : !b.starts_with(a)) return "what came out is " + to_text(t) + instead;
-  }
-  if ((e == extent::all && t.down != whole.down) ||
-      (serves_ && e == extent::beginning && !whole.down.starts_with(t.down)))
-    return "the peer got " + quoted(t.down) + " instead of " + quoted(whole.down);
-  if (e == extent::all &&
-      (t.eof != whole.eof || t.over != whole.over || (t.over && t.how != whole.how)))
-    return "the end is different: " + to_text(t) + instead;
-  return {};
-}
-
-std::string checker::verdict(const script& s) {
-  const auto t = played(s);
-  if (!t.wrong.empty() || t.moot) return t.wrong;
-  // the same bytes in one life, whole, with everything taken at once
-  script plain = begun(false);
-  std::string fed;
-  bool ended = false, connected = false, said = false, closed = false;
-  auto e = extent::all;
-  std::vector<detail::step> orders;
-  for (auto& x : s.steps) {
-    switch (x.what) {
-    case act::feed: fed += x.bytes; break;
-    case act::eof: ended = true; break;
-    case act::write: plain.steps.push_back(x); break;
-    case act::finish:
-      said = true;
-      orders.push_back(x);
-      break;
-    case act::close:
-      closed = true;
-      orders.push_back(x);
-      break;
-    case act::connect: connected = true; break;
-    case act::drain:
-      if (e == extent::all) e = s.burst ? extent::beginning_of_what_came : extent::what_came;
-      break;
-    case act::reset:
-    case act::fail:
-    case act::crash:
-    case act::crash_now:
-    case act::abort:
-    case act::cancel: e = extent::beginning; break;
-    case act::again:
-      plain = begun(false);
-      fed.clear();
-      orders.clear();
-      ended = connected = said = closed = false;
-      e = extent::all;
-      break;
-    default: break;
-    }
-  }
-  if (!connected || (closed && s.steps.back().what != act::close)) e = extent::beginning;
-  if (!fed.empty()) plain.steps.insert(plain.steps.begin() + 1, {act::feed, fed});
-  if (ended) plain.steps.push_back({act::eof});
-  plain.steps.insert(plain.steps.end(), orders.begin(), orders.end());
-  const auto whole = played(plain);
-  if (!whole.wrong.empty()) return whole.wrong;
-  const auto* life = s.has(act::again) ? "after a restart, " : "";
-  if (auto why = differs(t, whole, e); !why.empty()) return life + why;
-  if (e != extent::all) return {};
-  if (ended && !serves_ && !t.eof && !t.refused())
-    return "the end of the stream was not told: " + to_text(t);
-  if (said && !t.over && !t.finished)
-    return "the peer was not told that the application has said all";
-  return {};
-}
-
-// Steps, and halves of what is fed, are left out while it still fails.
-script checker::smaller(script s) {
-  for (bool again = true; again;) {
-    again = false;
-    for (std::size_t i = s.steps.size(); i-- > 0;) {
-      if (s.steps[i].what == act::connect) continue;
-      auto less = s;
-      less.steps.erase(less.steps.begin() + long(i));
-      if (!verdict(less).empty()) {
-        s = std::move(less);
-        again = true;
-        continue;
-      }
-      const auto n = s.steps[i].bytes.size();
-      if (s.steps[i].what != act::feed || n < 2) continue;
-      for (const bool first : {true, false}) {
-        less = s;
-        auto& b = less.steps[i].bytes;
-        b = first ? b.substr(0, n / 2) : b.substr(n / 2);
-        if (verdict(less).empty()) continue;
-        s = std::move(less);
-        again = true;
-        break;
-      }
-    }
-  }
-  return s;
-}
-
 void checker::check(const char* what, script s) {
   if (found_ >= 5) return; // enough to begin with
-  const auto first = verdict(s);
+  const auto first = judge_.verdict(s);
   if (first.empty()) return;
   ++found_;
-  auto small = smaller(s);
-  auto why = verdict(small);
+  auto small = judge_.smaller(s);
+  auto why = judge_.verdict(small);
   if (why.empty()) { // what it does depends on what was done before
     small = std::move(s);
     why = first + "; but not when it is played again: is anything kept beside the layer?";
@@ -481,11 +359,17 @@ void checker::appetite(bool lockstep) {
                                "; connect; " + (serves_ ? "take 0; " : "hold; ") +
                                std::to_string(blocks) + " times feed " + quoted(block));
   };
+  s.looks = true;
   const auto held = played(s);
+  s.looks = false;
   if (!held.wrong.empty()) return add(held.wrong);
   if (held.given > options_.most_taken)
     return add(std::to_string(held.given) + " bytes were taken while nobody " +
                (serves_ ? "took the answers" : "above took any"));
+  std::size_t largest = 0;
+  for (auto& x : above_.received) largest = std::max(largest, x.size());
+  if (held.above > most_above + largest)
+    return add(std::to_string(held.above) + " bytes were sent up while there was no room");
   s.steps.push_back(serves_ ? detail::step{act::take, {}, memory_wire::no_end}
                             : detail::step{act::release});
   const auto t = played(s);
@@ -504,28 +388,46 @@ void checker::appetite(bool lockstep) {
 }
 
 // The application has more to say than anybody keeps, and says it while there is room: to a peer
-// that takes nothing, and then all.
+// that takes nothing, and then all; and to one that takes it at once.
 void checker::eloquence(bool lockstep) {
-  std::size_t size = 0;
-  for (auto& b : above_.writes) size += b.size() + 1; // an empty one counts as well
-  if (above_.writes.empty() || !options_.repeats) return;
-  const auto times = 2 * options_.most_taken / 64 / size + 2;
+  if (above_.sent.empty() || above_.writes.empty() || !options_.repeats) return;
+  auto said = above_.writes;
+  std::size_t times = most_kept / above_.sent.size() + 1, at_once = 1;
   auto s = begun(lockstep);
+  if (!frames_) { // of octets it may say more at once, unless the layer makes messages of them
+    std::string block;
+    for (at_once = 0; block.size() < 1024; ++at_once)
+      for (auto& b : above_.writes) block += b;
+    s.steps.push_back({act::write, block});
+    if (played(s).down.size() == above_.sent.size() * at_once)
+      said = {block};
+    else
+      at_once = 1;
+    s.steps.pop_back();
+    times += at_once - times % at_once;
+  }
   s.steps.insert(s.steps.end(), {{act::feed, below_.messages}, {act::take}});
-  for (auto& b : above_.writes) s.steps.push_back({act::pour, b, times});
+  for (auto& b : said) s.steps.push_back({act::pour, b, times / at_once});
   s.steps.push_back({act::take, {}, memory_wire::no_end});
+  const auto add = [&](const std::string& why) {
+    report_.failures.push_back("an application that never stops: " + why +
+                               "\n  script: " + to_text(s));
+  };
   const auto t = played(s);
+  if (!t.wrong.empty()) return add(t.wrong);
   const auto want = answers_ + above_.sent.size() * (times - 1);
-  if (t.wrong.empty() && t.down.size() == want) return;
-  report_.failures.push_back("an application that never stops: " +
-                             (t.wrong.empty() ? "the peer got " + std::to_string(t.down.size()) +
-                                                    " bytes instead of " + std::to_string(want)
-                                              : t.wrong) +
-                             "\n  script: " + to_text(s));
+  if (t.down.size() != want)
+    return add("the peer got " + std::to_string(t.down.size()) + " bytes instead of " +
+               std::to_string(want));
+  std::erase_if(s.steps, [](auto& x) { return x.what == act::take; });
+  const auto taken = played(s);
+  if (!taken.wrong.empty()) return add(taken.wrong);
+  if (taken.down != t.down) add("the peer gets other bytes when it takes them at once");
 }
 
 check_report checker::run() {
   expectations();
+  report_.scripts = judge_.scripts();
   if (!report_.failures.empty()) return report_;
   for (const bool lockstep : {false, true}) {
     splits(lockstep);
@@ -539,6 +441,7 @@ check_report checker::run() {
     eloquence(lockstep);
   }
   last_words();
+  report_.scripts = judge_.scripts();
   return report_;
 }
 

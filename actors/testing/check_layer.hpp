@@ -25,14 +25,17 @@
 //  - the end of the stream is told once, after the last byte, and nothing after it; or the layer
 //    ends the stack as truncated or refused. Behind whole messages it is a good end, in the middle
 //    of one it is not
-//  - what is written below is the same however slowly it is taken; a finish or close comes after
-//    it, and after a finish what the peer sends still comes out
+//  - what is written below is the same however slowly it is taken, and more of it than anybody
+//    keeps; a finish or close comes after it, and after a finish what the peer sends still comes
+//    out, and nothing is written
+//  - a close ends the stack as clean, an abort breaks it off as local: as they were asked for
 //  - while nobody above takes anything, or nobody a server's answers, a bounded number of bytes is
-//    taken from below
+//    taken from below, and sent up: 128 KiB and one message
 //  - the stack ends when its transport or its application does, or when it is cancelled or drained;
 //    nothing is left of it; what came before a drain has come out
 //  - nobody fails of whom it was not asked
 //  - opened again after any end, the stack is as new
+//  - it comes to rest. (A handler that never returns hangs the kit as well.)
 // Runs of its own on the virtual clock: call it from a plain test case, not from a task.
 #pragma once
 

@@ -41,7 +41,7 @@ struct memory_link {
   // the test's end, which takes the place of end 1
   bool by_hand = false;
   mutable std::string got;
-  mutable std::size_t room = memory_wire::no_end, given = 0;
+  mutable std::size_t room = memory_wire::no_end, given = 0, late = 0;
   mutable bool finished = false, closed = false, aborted = false, over = false;
   mutable ended_by how = ended_by::clean;
 
@@ -99,6 +99,7 @@ private:
     if (!dead_) push_out();
   }
   void write(message_ptr m) override {
+    if (finishing_) link_->late += m->bytes.size();
     if (finishing_ || closing_) return took_above(m->bytes.size());
     out_.push(std::move(m));
     push_out();
@@ -328,6 +329,7 @@ void memory_wire::fail() {
 }
 const std::string& memory_wire::got() const noexcept { return link_->got; }
 std::size_t memory_wire::given() const noexcept { return link_->given; }
+std::size_t memory_wire::late() const noexcept { return link_->late; }
 bool memory_wire::finished() const noexcept { return link_->finished; }
 bool memory_wire::closed() const noexcept { return link_->closed; }
 bool memory_wire::aborted() const noexcept { return link_->aborted; }

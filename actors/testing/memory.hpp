@@ -77,6 +77,7 @@ public:
   const std::string& got() const noexcept; ///< all that the stack has sent
   std::size_t given() const noexcept;      ///< bytes that the stack took from what was fed
   bool finished() const noexcept;          ///< the stack has said its end; it may still read
+  std::size_t late() const noexcept;       ///< bytes that it wrote behind that; they are lost
   bool closed() const noexcept;            ///< flushed, and ended
   bool aborted() const noexcept;
   bool over() const noexcept;    ///< the transport lives no more

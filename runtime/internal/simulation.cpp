@@ -24,13 +24,19 @@ simulation::~simulation() {
   for (auto* l : order_) l->draw_from(nullptr);
 }
 
-void simulation::settle() {
-  do run_all();
-  while (when_all_blocked.wake_all());
+bool simulation::settle(std::size_t most_rounds) {
+  do {
+    if (!run_all(most_rounds)) return false;
+  } while (when_all_blocked.wake_all());
+  return true;
 }
 
-void simulation::run_all() {
+bool simulation::run_all(std::size_t most_rounds) {
   for (bool more = true; more;) {
+    if (++rounds_ > most_rounds && most_rounds) {
+      rounds_ = 0;
+      return false;
+    }
     more = false;
     if (drawn_) dice_.shuffle(order_);
     for (auto* l : order_) {
@@ -40,6 +46,7 @@ void simulation::run_all() {
     more |= run_caf() > 0;
     for (auto* l : order_) more |= l->has_work();
   }
+  return true;
 }
 
 // Jobs of CAF's scheduler are actors: each is there once, and its mailbox keeps its order.
@@ -55,6 +62,7 @@ bool simulation::jump() {
   if (auto& s = caf_.clock().schedule(); !s.empty())
     next = std::min(next, std::uint64_t(s.begin()->first.time_since_epoch().count()));
   if (next == wheel::never) return false;
+  if (time_point(clock_duration(std::int64_t(next))) > clock_.now()) rounds_ = 0;
   clock_.move_to(time_point(clock_duration(std::int64_t(next))));
   caf_.clock().current_time =
       std::max(caf_.clock().current_time, caf::actor_clock::time_point(clock_.now()));

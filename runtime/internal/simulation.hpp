@@ -20,8 +20,9 @@ public:
   ~simulation();
   simulation(const simulation&) = delete;
 
-  /// Runs until nothing can, and nobody waits for just that.
-  void settle();
+  /// Runs until nothing can, and nobody waits for just that. False: there were more than so many
+  /// rounds at one time, if that is not 0; they are counted anew then.
+  bool settle(std::size_t most_rounds = 0);
   /// Moves the clock to the next time anything is due; false if nothing is.
   bool jump();
   /// Timers that are set on the loops.
@@ -30,12 +31,13 @@ public:
   testing::detail::waiter_list when_all_blocked;
 
 private:
-  void run_all();
+  bool run_all(std::size_t most_rounds);
   std::size_t run_caf();
 
   runtime_system& system_;
   virtual_clock& clock_;
   caf::scheduler::test_coordinator& caf_;
+  std::size_t rounds_ = 0; // since the clock has moved
   const bool drawn_;
   dice dice_;
   std::vector<loop*> order_;

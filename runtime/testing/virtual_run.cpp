@@ -28,16 +28,17 @@ virtual_result detail::run_root(const virtual_options& o, creche::detail::root_b
                    .kill = no_limit};
     internal::root_nursery root(system, ro, body, where, [] {});
     internal::simulation sim(system, time, o.seed);
-    sim.settle();
+    bool rests = sim.settle(o.most_rounds);
     while (!root.ended()) {
-      if (!sim.jump()) {
+      if (!rests || !sim.jump()) {
         if (!deadlock.empty()) break;
-        deadlock = system.snapshot(100).to_text();
+        deadlock = rests ? "" : "it never comes to rest:\n";
+        deadlock += system.snapshot(100).to_text();
         root.cancel();
       }
-      sim.settle();
+      rests = sim.settle(o.most_rounds);
     }
-    sim.settle();
+    sim.settle(o.most_rounds);
     failures = root.take_failures();
     pending_timers = sim.pending_timers();
   }

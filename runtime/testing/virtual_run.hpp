@@ -17,13 +17,16 @@ struct virtual_options {
   /// loops, the jitter of restarts. All that creche promises is kept, as the order within a
   /// mailbox. 0: first come, first served, loop by loop.
   std::uint64_t seed = 0;
+  /// Rounds of turns at one virtual time, after which it is said that the run never comes to rest;
+  /// 0: as many as it takes.
+  std::size_t most_rounds = 0;
 };
 
 struct virtual_result {
   run_result run;
   clock_duration elapsed; ///< virtual time
-  /// Nothing could run, nothing was due, and the root had not ended: the tree at that time, as
-  /// text. The tree was then cancelled.
+  /// Nothing could run, nothing was due, and the root had not ended; or it did not come to rest:
+  /// the tree at that time, as text. The tree was then cancelled.
   std::string deadlock;
   /// Actors that were left when the root had ended: must be 0.
   std::size_t leaked;

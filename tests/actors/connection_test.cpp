@@ -484,3 +484,16 @@ CRECHE_TEST("P14: a write of nothing is nothing in a stream, and an empty frame 
     CHECK(v.got() == std::string(100, '\n') + "x\n");
   }
 }
+
+TEST_CASE("P22: the sentence of an end says it once, and a clean one is not lost") {
+  const auto what = [](const close_record& r) { return std::string(connection_lost(r).what()); };
+  using std::errc, std::make_error_code;
+  CHECK(what({ended_by::clean, {}, "tcp", {}}) ==
+        "the connection has ended, clean by tcp after 0.0 s: " +
+            make_error_code(errc::not_connected).message());
+  const auto late = make_error_code(errc::timed_out);
+  for (const auto& why : {std::error_code(), late})
+    CHECK(what({ended_by::timeout, why, "idle", {}}) ==
+          "connection lost, timeout by idle after 0.0 s: " + late.message());
+  CHECK(connection_lost({ended_by::timeout, late, "idle", {}}).record().why == late);
+}

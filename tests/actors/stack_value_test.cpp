@@ -72,6 +72,19 @@ TEST_CASE("P11: values print what their texts say") {
   CHECK(lines(line_end::lf, 77).to_text() == again("lines(lf,77)"));
 }
 
+TEST_CASE("P11, X11: a stack with other times is another stack, and prints as that") {
+  using namespace std::chrono_literals;
+  const auto text = "tcp(127.0.0.1:80,connecting=1s,write_stall=2m,linger=500ms)";
+  CHECK(tcp("127.0.0.1:80", {.connecting = 1s, .write_stall = 2min, .linger = 500ms}).to_text() ==
+        text);
+  CHECK(again(text) == text);
+  CHECK(again("tcp(127.0.0.1:80,linger=3s)") == "tcp(127.0.0.1:80,linger=3s)");
+  CHECK(again("tcp(127.0.0.1:80,linger=2s)") == "tcp(127.0.0.1:80)"); // as usual
+  const auto never = tcp("127.0.0.1:80", {.connecting = no_limit}).to_text();
+  CHECK(again(never) == never);
+  CHECK(tcp("127.0.0.1:80", {.connecting = -1s}).to_text() == "?");
+}
+
 TEST_CASE("P11: an error in a text points at its column, with a sentence") {
   CHECK(wrong("") == "1: the name of a layer is missing");
   CHECK(wrong("tcp(127.0.0.1:80)/") == "19: the name of a layer is missing");
@@ -86,15 +99,25 @@ TEST_CASE("P11: an error in a text points at its column, with a sentence") {
   CHECK(wrong("tcp").starts_with("1: tcp needs an address"));
   CHECK(wrong("lines").starts_with("1: lines needs lf, crlf or either"));
   CHECK(wrong("lines(cr)").starts_with("7: lines needs lf, crlf or either"));
-  CHECK(wrong("lines(lf,x)") == "7: 'x' is no limit in bytes");
-  CHECK(wrong("lines(lf,0)") == "7: framing: the limit of a frame is 1 byte to 1 GiB");
+  CHECK(wrong("lines(lf,x)") == "10: 'x' is no limit in bytes");
+  CHECK(wrong("lines(lf,0)") == "10: framing: the limit of a frame is 1 byte to 1 GiB");
   CHECK(wrong("lines(lf,99999999999999999999)").ends_with("is no limit in bytes"));
   CHECK(wrong("length_prefix(3)") == "15: length_prefix: the width is 1, 2, 4 or 8 bytes");
-  CHECK(wrong("length_prefix(4,large)") == "15: 'large' is no limit in bytes");
+  CHECK(wrong("length_prefix(4,large)") == "17: 'large' is no limit in bytes");
   CHECK(wrong("delimiter(0)").starts_with("11: a byte has two hexadecimal digits"));
   CHECK(wrong("delimiter(0g)").starts_with("11: a byte has two hexadecimal digits"));
   CHECK(wrong("delimiter()") == "11: delimiter: the end of a frame has 1 to 64 bytes");
   CHECK(wrong("fixed(-1)") == "7: '-1' is no size in bytes");
+  CHECK(wrong("length_prefix(4,big,12x)") == "21: '12x' is no limit in bytes");
+  CHECK(wrong("length_prefix(4,little,big)") == "24: 'big' is no limit in bytes");
+  CHECK(wrong("length_prefix(4,5,6)").starts_with("17: behind the width stand"));
+  CHECK(wrong("delimiter(0a,y)") == "14: 'y' is no limit in bytes");
+  CHECK(wrong("tap(x,23)") == "7: a file of tap has at least 24 bytes");
+  CHECK(wrong("tap(,24)").starts_with("5: tap needs the path"));
+  CHECK(wrong("idle(read=1s,all=x)").starts_with("14: 'x' is no time"));
+  CHECK(wrong("tcp(127.0.0.1:80,linger=x)").starts_with("18: 'x' is no time"));
+  CHECK(wrong("tcp(127.0.0.1:80,linger=1s,linger=1s)").starts_with("28: tcp needs an address"));
+  CHECK(wrong("tcp(127.0.0.1:80,linger)").starts_with("18: tcp needs an address"));
   CHECK(wrong("TCP(127.0.0.1:80)") == "1: the name of a layer is missing");
 }
 
@@ -114,6 +137,28 @@ TEST_CASE("P11: layers in the wrong order are refused in a text as well") {
         "11: netstring speaks octets below, but lines(lf) speaks frames above");
   CHECK(wrong("lines(lf)/tcp(127.0.0.1:80)") ==
         "11: tcp(127.0.0.1:80) speaks nothing below, but lines(lf) speaks frames above");
+}
+
+TEST_CASE("P11: a layer without a text is called by its class when it does not fit") {
+  const any_stack framed = lines(line_end::lf);
+  try {
+    static_cast<void>(framed.on_top(layered<shout>()));
+    FAIL("it fits");
+  } catch (const std::invalid_argument& e) {
+    const std::string what = e.what();
+    CHECK(what.ends_with("shout speaks octets below, but lines(lf) speaks frames above"));
+  }
+}
+
+TEST_CASE("P11: a word of a user's may point at one of its arguments") {
+  stack_words words;
+  words.add("shout", [](const std::vector<std::string>& args) -> any_stack {
+    throw stack_argument_error(args.size() - 1, "that is too loud");
+  });
+  CHECK_THROWS_WITH_AS(words.parse("shout(1,22,3)"),
+                       "column 12 of 'shout(1,22,3)': that is too loud", stack_text_error);
+  CHECK_THROWS_WITH_AS(words.parse("shout(1)"), "column 7 of 'shout(1)': that is too loud",
+                       stack_text_error);
 }
 
 TEST_CASE("P11: users bring words of their own") {

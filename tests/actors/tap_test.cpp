@@ -38,7 +38,7 @@ struct scratch {
 };
 
 std::string text_of(const std::vector<tap_record>& all) {
-  static constexpr const char* words[] = {"in ", "out ", "eof", "finish", "close"};
+  static constexpr const char* words[] = {"in ", "out ", "eof", "finish", "close", "broken"};
   std::string s;
   for (auto& r : all) {
     s += std::to_string(r.at / 1s) + ": " + words[std::size_t(r.what)] + r.bytes + "\n";
@@ -85,6 +85,37 @@ CRECHE_TEST("X7: tap records what passes, when, and which way; a replay gives th
     if (r.what == tap_event::in) again.feed(r.bytes);
   auto f = co_await c.frames().next();
   CHECK(f->view() == "hello");
+}
+
+CRECHE_TEST("L13: tap records that a stack was over without a close, and lets go of its file") {
+  const scratch file;
+  void (*const ways[])(memory_wire&, connection&) = {
+      [](memory_wire& w, connection&) { w.reset(); },
+      [](memory_wire&, connection& c) { c.abort(); },
+      [](memory_wire&, connection& c) { c.stack().cancel(); },
+  };
+  for (const auto way : ways) {
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / tap(file.path));
+    w.feed("x");
+    co_await sleep_for(1s);
+    way(w, c);
+    co_await sleep_for(1s);
+    CHECK(text_of(tap_records(file.path)) == "0: in x\n1: broken\n");
+  }
+}
+
+CRECHE_TEST("L13: a stack that is opened again at once is recorded again") {
+  const scratch file;
+  for (const char* word : {"one", "two"}) {
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / tap(file.path));
+    w.feed(word);
+    co_await c.frames().next();
+    c.close();
+    co_await c.ended();
+    CHECK(text_of(tap_records(file.path)) == "0: in " + std::string(word) + "\n0: close\n");
+  }
 }
 
 CRECHE_TEST("X7: tap between frames records each, also an empty one") {
@@ -153,6 +184,8 @@ CRECHE_TEST("X7: a file that is being written is left alone; afterwards it begin
   co_await sleep_for(1ns);
   CHECK(text_of(tap_records(file.path)) == "0: out a\n");
   CHECK(v.got() == "b");
+  CHECK(tree().to_text().find("not recorded: another stack records to its file") !=
+        std::string::npos);
   a.close();
   co_await a.ended();
   auto c = co_await open(n, u.transport() / t);
@@ -173,7 +206,10 @@ TEST_CASE("X7: the reader takes whole records only, and says what is no record")
     file.put((head + one + "ab").substr(0, 26 - cut));
     CHECK(tap_records(file.path).empty());
   }
-  one[12] = 5; // there is no such event
+  one[12] = 5;
+  file.put(head + one + "ab");
+  CHECK(tap_records(file.path).at(0).what == tap_event::broken);
+  one[12] = 6; // there is no such event
   file.put(head + one + "ab");
   CHECK_THROWS_AS(tap_records(file.path), std::invalid_argument);
   file.put("CRTAP");
@@ -186,6 +222,7 @@ TEST_CASE("P11: the text of tap parses and prints the same") {
                            "netstring/tap(frames,frames)", "tap(frames)"})
     CHECK(parse_stack(text).to_text() == text);
   CHECK(tap("a,b").to_text() == "?");
+  CHECK(tap("a\nb").to_text() == "?"); // P11: it would not parse
   CHECK(tap("a)").to_text() == "?");
   for (std::string text :
        {"tap", "tap()", "tap(a,23)", "tap(a,x)", "tap(a,frames,100)", "tap(a,30,40)"})

@@ -159,6 +159,27 @@ CRECHE_TEST("S16, T2: wait_all_blocked is a checkpoint, and can be cancelled whi
   CHECK(end.kind != how::failed);
 }
 
+TEST_CASE("S16: a run that never comes to rest is ended, if that is asked for, and says so") {
+  const auto run = [](int checkpoints) {
+    return run_virtual({.seed = 7, .most_rounds = 1000}, [=](nursery&) -> task<> {
+      for (int i = 0; i < 10; ++i) { // of each time there may be so many
+        for (int k = 0; k < checkpoints / 10; ++k) co_await checkpoint();
+        co_await sleep_for(1ns);
+      }
+      while (!checkpoints) co_await checkpoint();
+    });
+  };
+  CHECK(run(9'000).deadlock == "");
+  const auto r = run(0);
+  CHECK(r.deadlock.starts_with("it never comes to rest:\n"));
+  CHECK(r.leaked == 0);
+  // time that does not move on counts as well
+  const auto still = run_virtual({.seed = 7, .most_rounds = 1000}, [](nursery&) -> task<> {
+    for (;;) co_await sleep_for(0s);
+  });
+  CHECK(still.deadlock.starts_with("it never comes to rest:\n"));
+}
+
 TEST_CASE("S16: outside a virtual run wait_all_blocked is refused") {
   const auto r = run(quiet(1), [](nursery&) -> task<> { co_await wait_all_blocked(); });
   REQUIRE(r.failures());

@@ -3,6 +3,7 @@
 #include "actors/connection.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/this_task.hpp"
+#include "runtime/tree.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -90,6 +91,8 @@ std::string to_text(const trace& t) {
 
 namespace {
 
+constexpr const char* application_name = "application";
+
 struct app;
 struct app_link {
   app_link() = default;
@@ -117,7 +120,7 @@ struct app : layer {
   ~app() override {
     if (to && to->layer == this) to->layer = nullptr;
   }
-  const char* name() const noexcept override { return "application"; }
+  const char* name() const noexcept override { return application_name; }
 
   /// Counts down; then once.
   static bool due(std::size_t& left) {
@@ -141,7 +144,7 @@ struct app : layer {
     if (held) say(link, "bytes came while they were held");
     if (due(link.crash_after)) throw std::runtime_error("the application failed");
     link.t.up.emplace_back(in.view());
-    if (due(link.hold_after)) held = pause_in("check_layer");
+    if (due(link.hold_after)) do_hold();
     return all(in);
   }
   void eof() override {
@@ -166,7 +169,10 @@ struct app : layer {
   void do_finish() { finish_below(); }
   void do_close() { close_below(ended_by::clean); }
   void do_abort() { abort_below(ended_by::local); }
-  void do_hold() { held = pause_in("check_layer"); }
+  void do_hold() {
+    held = pause_in("check_layer");
+    if (to) to->t.held = true;
+  }
   void do_crash() { limit(time_limit::write, clock_duration::zero()); } // in a turn of its own
 };
 app_link::~app_link() {
@@ -232,7 +238,10 @@ void play_step(const step& x, lives& l, child& c) {
   case act::eof: w.eof(); break;
   case act::reset: w.reset(); break;
   case act::fail: w.fail(); break;
-  case act::take: w.take(x.n); break;
+  case act::take:
+    w.take(x.n);
+    a.t.stalled = x.n != memory_wire::no_end;
+    break;
   case act::hold:
     if (x.n)
       a.hold_after = x.n - 1;
@@ -241,6 +250,7 @@ void play_step(const step& x, lives& l, child& c) {
     break;
   case act::release:
     a.hold_after = ~std::size_t{0};
+    a.t.held = false;
     if (a.layer) a.layer->held.release();
     break;
   case act::crash: a.crash_after = x.n; break;
@@ -267,6 +277,14 @@ void play_step(const step& x, lives& l, child& c) {
   case act::turns:
   case act::again: break;
   }
+}
+
+/// On their way to who has that name.
+std::uint64_t bytes_at(const tree_node& n, std::string_view name) {
+  if (n.name == name) return n.bytes;
+  std::uint64_t sum = 0;
+  for (auto& c : n.children) sum += bytes_at(c, name);
+  return sum;
 }
 
 bool is_end(act a) noexcept {
@@ -305,11 +323,16 @@ task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) 
   t.over = c.ended();
   t.down = w.got();
   t.given = w.given();
+  if (s.looks) t.above = bytes_at(tree(), application_name);
+  if (w.late() && t.wrong.empty())
+    t.wrong = std::to_string(w.late()) + " bytes were written below behind the layer's own finish";
   t.finished = w.finished();
   t.how = w.how();
+  t.aborted = w.aborted();
+  t.connected = l.application.connected;
   if (!t.over && l.application.connected && t.wrong.empty() && !s.has(act::again)) {
     if (ends) t.wrong = "the stack did not end, though it was broken off";
-    if (drains) t.wrong = "the stack did not end when it was drained";
+    if (drains && !t.stalled) t.wrong = "the stack did not end when it was drained";
   }
   const auto end_of_stack = c.result();
   const bool may_fail = s.has(act::fail) || s.has(act::crash) || s.has(act::crash_now);

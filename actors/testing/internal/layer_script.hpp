@@ -45,6 +45,7 @@ struct step {
 struct script {
   std::vector<step> steps;
   bool lockstep = false, burst = false;
+  bool looks = false; // at the end, at what lies above the layer
 
   bool has(act a) const noexcept;
 };
@@ -52,10 +53,12 @@ struct script {
 /// What a run gave; of the last life.
 struct trace {
   std::vector<std::string> up;
-  std::string down, wrong; // wrong: what broke the contract at once
-  std::size_t given = 0;
-  bool established = false, eof = false, over = false, finished = false,
-       moot = false; // moot: the script cannot go on
+  std::string down, wrong;          // wrong: what broke the contract at once
+  std::size_t given = 0, above = 0; // above: bytes sent up and not taken; if the script looks
+  bool established = false, eof = false, over = false, finished = false;
+  bool connected = false, aborted = false;
+  bool held = false, stalled = false; // the application holds, the peer does not take all
+  bool moot = false;                  // the script cannot go on
   ended_by how = ended_by::clean;
 
   std::string octets() const;

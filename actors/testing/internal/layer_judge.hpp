@@ -1,0 +1,39 @@
+// layer_judge.hpp: says what is wrong with a layer that was put through a script.
+//
+// Any script may be judged, whatever was left out of it: of one that ends while the application
+// holds, or while the peer does not take all, only the beginning is asked for. That is what makes a
+// smaller script show the layer's fault, and not the script's.
+#pragma once
+
+#include "actors/testing/internal/layer_script.hpp"
+
+namespace creche::testing::detail {
+
+class layer_judge {
+public:
+  layer_judge(const any_stack& l, std::uint64_t seed)
+      : layer_(l), seed_(seed), frames_(l.above() == speech::frames),
+        serves_(l.above() == speech::nothing) {}
+
+  trace played(const script& s);
+  /// What breaks the contract; empty: nothing does.
+  std::string verdict(const script& s);
+  /// One that still fails, and of which nothing can be left out.
+  script smaller(script s);
+
+  std::uint64_t seed() const noexcept { return seed_; }
+  std::size_t scripts() const noexcept { return scripts_; } ///< so many were played
+
+private:
+  /// How much of the whole run must have come of another one.
+  enum class extent : std::uint8_t { all, what_came, beginning, beginning_of_what_came };
+  std::string differs(const trace& t, const trace& whole, extent e) const;
+  std::string wrong_end(const script& s, const trace& t) const;
+
+  const any_stack& layer_;
+  const std::uint64_t seed_;
+  const bool frames_, serves_; // serves: nobody is above, and what it does is what the peer gets
+  std::size_t scripts_ = 0;
+};
+
+} // namespace creche::testing::detail
