@@ -211,7 +211,9 @@ void user_layer::note_stall() {
   const bool stalls = orders_ && !held_out_.any() && !is_parked(); // for want of room
   if (!stalls || stalled_) return void(stalled_ = stalls);
   stalled_ = true;
-  watches_[std::size_t(time_limit::write_stall)].since = home_.burst_time();
+  auto& w = watches_[std::size_t(time_limit::write_stall)];
+  w.since = home_.burst_time();
+  if (w.limit == clock_duration::zero()) home_.arm(*this, w.since);
 }
 
 bool user_layer::runs(time_limit t) const noexcept {
@@ -241,6 +243,7 @@ void user_layer::timed_out() { // outside every turn
     auto& w = watches_[i];
     auto at = later(begun(t), w.limit);
     if (!runs(t)) {
+      if (w.limit == clock_duration::zero()) continue; // note_stall() arms it
       at = later(now, w.limit);
     } else if (at <= now) {
       late_ |= std::uint8_t(1u << i);

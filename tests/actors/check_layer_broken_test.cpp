@@ -113,10 +113,10 @@ template <std::size_t N> struct expands : plain {
 /// A limit of no time at all, again and again.
 struct restless : plain {
   take received(const slice& in) override {
-    if (in.size() == 2) limit(time_limit::read, clock_duration::zero());
+    if (in.size() == 2) limit(time_limit::both, clock_duration::zero());
     return layer::received(in);
   }
-  void timed_out(time_limit, clock_duration) override {}
+  void timed_out(time_limit t, clock_duration) override { limit(t, clock_duration::zero()); }
 };
 
 } // namespace
@@ -159,8 +159,8 @@ TEST_CASE("X7: the kit finds a layer that does not look at the room above it") {
                        [&] { return above_script({"x"}).receives({up}).sends("x"); });
   };
   is_caught(checked_up(layered<amplifies<100>>(), 100),
-            "bytes were sent up while there was no room");
-  is_caught(checked_up(layered<amplifies<16'000>>(), 16'000), "bytes were");
+            "sent up past twice the high mark without looking for room");
+  is_caught(checked_up(layered<amplifies<16'000>>(), 16'000), "sent up past twice the high mark");
   const auto good = checked_up(layered<expands<100>>(), 100);
   CHECK_MESSAGE(good.passed(), good.text());
 }

@@ -384,3 +384,25 @@ CRECHE_TEST("X2, L3: a stream that comes in single bytes is held, whatever a pie
   while (auto b = co_await c.frames().next()) all += b->size();
   CHECK(all == bytes);
 }
+
+namespace {
+/// Asks to be shown again while it is shown, and uses the bytes only then.
+struct second_thoughts : octet_layer {
+  int shown = 0;
+  take received(const slice& in) override {
+    if (++shown % 2 == 0) return layer::received(in);
+    look_again();
+    return {};
+  }
+};
+} // namespace
+
+CRECHE_TEST(
+    "P21: a layer that asks for it while it is shown is shown again, in a turn of its own") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<second_thoughts>());
+  for (const char* piece : {"a", "bc"}) {
+    w.feed(piece);
+    CHECK((co_await c.frames().next())->view() == piece);
+  }
+}

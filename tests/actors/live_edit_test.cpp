@@ -377,6 +377,7 @@ CRECHE_TEST("L1: what cannot be is refused with a sentence, and nothing has chan
   std::string got;
   co_await collect(c.frames(), got, 1);
   CHECK(got == "works|");
+  co_await c.drained();
   CHECK(w.got() == "still\n");
   c.finish();
   try {
