@@ -148,8 +148,8 @@ void nursery_state::ended(child_id child, std::uint32_t incarnation, how h, time
 void nursery_state::due(child_id child, std::uint32_t incarnation, time_point now, commands& out) {
   if (child == none) { // the nursery's own
     if (is_stale(!timed_)) return;
-    if (now < at_) {
-      say(out, order::wait_until, none, 0).when = at_;
+    if (now < seen().at) {
+      say(out, order::wait_until, none, 0).when = seen().at;
       return;
     }
     timed_ = false;
@@ -288,9 +288,9 @@ void nursery_state::clear_timer(child_id child, row& r, commands& out) {
 
 void nursery_state::set_timer(clock_duration limit, time_point now, commands& out) {
   if (limit == no_limit) return clear_timer(out);
-  at_ = later(now, limit);
+  had().at = later(now, limit);
   timed_ = true;
-  say(out, order::wait_until, none, 0).when = at_;
+  say(out, order::wait_until, none, 0).when = seen().at;
 }
 
 void nursery_state::clear_timer(commands& out) {
@@ -554,7 +554,7 @@ nursery_state::child_id nursery_state::waits_for(child_id child) const noexcept 
 }
 
 std::optional<time_point> nursery_state::phase_ends(child_id child) const noexcept {
-  if (child == none) return timed_ ? std::optional(at_) : std::nullopt;
+  if (child == none) return timed_ ? std::optional(seen().at) : std::nullopt;
   const auto* r = find(child);
   if (!r || !r->timed || r->phase < child_phase::draining) return std::nullopt;
   return r->at;

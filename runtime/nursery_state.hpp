@@ -349,6 +349,7 @@ private:
     restart_window window{creche::budget{}};
     stop_limits limits{};
     counters counts;         // all but `added`
+    time_point at{};         // when the nursery's timer goes off, if it is set
     std::vector<need> needs; // in start order
     std::vector<group> groups;
   };
@@ -418,7 +419,6 @@ private:
   phase phase_ = phase::open;
   bool timed_ = false; // the nursery's timer is set
   bool overran_ = false;
-  time_point at_{}; // for then
   bool has_body_, body_live_, body_told_ = false;
   bool held_open_;             // no body, and nobody asked for the end
   bool was_cancelled_ = false; // by cancel(), or by a body that ended so

@@ -68,22 +68,23 @@ nursery_link::nursery_link(nursery_actor& a, loop& l)
 }
 nursery_link* nursery_actor::link() {
   must_be_home();
-  if (!link_) {
-    link_ = new nursery_link(*this, home_);
-    link_->over.store(dead_, std::memory_order_relaxed);
+  auto& link = had().link;
+  if (!link) {
+    link = new nursery_link(*this, home_);
+    link->over.store(dead_, std::memory_order_relaxed);
   }
-  link_->hold();
-  return link_;
+  link->hold();
+  return link;
 }
 
 nursery_actor::~nursery_actor() {
-  if (link_) { // asked for after the end
-    link_->actor = nullptr;
-    link_->drop();
+  if (auto* l = let_link_go()) { // asked for after the end
+    l->actor = nullptr;
+    l->drop();
   }
   for (auto* r : table_)
     if (r) r->drop();
-  if (body_) body_->drop();
+  if (auto* b = body()) b->drop();
 }
 
 std::string nursery_actor::label() const {
@@ -272,10 +273,11 @@ void nursery_actor::start_all(std::span<std::unique_ptr<detail::plan>> plans,
 }
 
 void nursery_actor::start_body(const detail::call_ops& ops, void* call) {
-  body_ = make_record();
-  body_->is_body = true;
-  body_->actor = make_task(home_, body_, ops, call);
-  body_->actor->order_start();
+  auto* b = make_record();
+  b->is_body = true;
+  b->actor = make_task(home_, b, ops, call);
+  had().body = b;
+  b->actor->order_start();
 }
 
 // ---- events
@@ -387,8 +389,8 @@ void nursery_actor::body_ended(how h, std::exception_ptr error) {
     error = nullptr;
   }
   if (error) had().body_failure = failure::from(error, path(), where_);
-  if (body_ && body_->past && body_->past->last_failure)
-    had().body_failure = body_->past->last_failure;
+  if (auto* b = body(); b && b->past && b->past->last_failure)
+    had().body_failure = b->past->last_failure;
   state_.body_ended(h, home_.now(), todo());
   carry_out();
 }
@@ -482,12 +484,12 @@ void nursery_actor::carry_out_own(const nursery_state::command& c) {
   switch (c.what) {
   case order::cancel_body:
     if (scope_) return scope_->cancel();
-    if (!body_) return on_close();
-    if (body_->actor) body_->actor->order_cancel();
+    if (!body()) return on_close();
+    if (body()->actor) body()->actor->order_cancel();
     return;
   case order::kill_body:
     if (scope_) return scope_->kill();
-    if (body_ && body_->actor) body_->actor->order_kill();
+    if (auto* b = body(); b && b->actor) b->actor->order_kill();
     return;
   case order::wait_until: {
     auto& timer = had().timer;
@@ -609,7 +611,7 @@ void nursery_actor::over(how h) {
     while (*at != this) at = &(*at)->next_of_task;
     *at = next_of_task;
   }
-  if (auto* l = std::exchange(link_, nullptr)) {
+  if (auto* l = let_link_go()) {
     l->actor = nullptr;
     l->over.store(true, std::memory_order_release);
     l->drop();
@@ -633,7 +635,7 @@ std::uint64_t nursery_actor::bytes_inside() const noexcept {
   std::uint64_t n = 0;
   for (auto* r : table_)
     if (r && r->actor) n += r->actor->bytes_inside();
-  if (body_ && body_->actor) n += body_->actor->bytes_inside();
+  if (auto* b = body(); b && b->actor) n += b->actor->bytes_inside();
   return n;
 }
 
@@ -646,9 +648,10 @@ void nursery_actor::describe(const tree_sink& out) const {
     else
       ++out.node.hidden;
   }
-  if (!body_ || !body_->actor) return;
-  tell_stuck(out.node, *body_->actor);
-  body_->actor->describe(out);
+  auto* b = body();
+  if (!b || !b->actor) return;
+  tell_stuck(out.node, *b->actor);
+  b->actor->describe(out);
 }
 
 } // namespace creche::internal

@@ -152,6 +152,10 @@ private:
   void report_end(const nursery_state::command& c);
   void forget(child_record& r);
   void over(how h);
+  child_record* body() const noexcept { return seldom_ ? seldom_->body : nullptr; }
+  nursery_link* let_link_go() noexcept {
+    return seldom_ ? std::exchange(seldom_->link, nullptr) : nullptr;
+  }
 
   nursery face_{*this};
   nursery_state state_;
@@ -159,8 +163,6 @@ private:
   std::vector<child_record*> table_; // by id; null: free
   task_actor* owner_ = nullptr;
   detail::nursery_scope* scope_ = nullptr;
-  child_record* body_ = nullptr; // the root's
-  nursery_link* link_ = nullptr;
   std::source_location where_;
   std::uint64_t ordinal_ = 0;
   std::uint64_t completed_ = 0, cancelled_ = 0;
@@ -183,6 +185,8 @@ private:
     std::optional<failure> body_failure, cancel_reason;
     std::function<void(how)> on_root_end;
     std::function<void()> on_cancelling;
+    child_record* body = nullptr;      // the root's
+    nursery_link* link = nullptr;      // while there are handles
     std::unique_ptr<stop_timer> timer; // made when a limit is set
     // siblings by name, kept from the first one on that is `.after` another
     std::unique_ptr<name_index> names;
