@@ -18,7 +18,7 @@ namespace creche::internal {
 namespace {
 
 constexpr std::uint32_t least_room = 4096; // for one receive
-constexpr int most_pieces = 64;            // of one send
+constexpr int most_at_once = 64;           // of one send
 constexpr int how_to_send = MSG_NOSIGNAL | MSG_DONTWAIT;
 constexpr std::uint32_t hears = EPOLLIN | EPOLLRDHUP;
 
@@ -284,10 +284,10 @@ void tcp_layer::flush() {
       pop_out(sent_ + sent);
       continue;
     }
-    iovec pieces[most_pieces];
+    iovec pieces[most_at_once];
     int n = 0;
     std::size_t total = 0;
-    for (auto* m = out_.front(); m && n < most_pieces; m = out_.after(*m), ++n) {
+    for (auto* m = out_.front(); m && n < most_at_once; m = out_.after(*m), ++n) {
       const auto v = m->bytes.view();
       pieces[n] = {const_cast<char*>(v.data()), v.size()};
       total += v.size();
