@@ -29,6 +29,7 @@ quick /crash; chance alone never does it.
 
 Signals
   SIGINT, SIGTERM   once: finish what is in hand, exit 0; twice: cancel it; three times: exit 130
+                    (what fails meanwhile is not started again: it is printed, and the exit is 1)
   SIGUSR1           print the tree on standard error
 
 Prints `listening on ADDR:PORT` when it is ready. Exits with 2 when it cannot begin.
@@ -82,6 +83,7 @@ int main_of(int argc, char** argv) {
       ->type_name("SECONDS")
       ->check(CLI::Validator(complaint_about_seconds, ""));
   demo.add_flag("--echo", o.echo, "answer every method on every path with 200 and its own body");
+  demo.add_flag("--calm", o.calm, "the worker fails only when /crash asks for it");
 
   try {
     app.parse(argc, argv);

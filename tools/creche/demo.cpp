@@ -44,9 +44,9 @@ int serve(const options& o) {
   service s;
   std::string no_port; // why it cannot listen
   const auto main = [&](nursery& n) -> task<> {
-    n.start(s.worker.as_child());
     n.start(child_spec("ticker", [&s] { return tick(s.seconds); }).restart(restart::permanent));
     n.start(s.backend.as_child());
+    n.start(s.worker.as_child(o.calm)); // stopped before those that take their time
     auto http = listener(o.at, server_of(o, s)).most(o.connections).as_child("http");
     try {
       const auto at = (co_await n.start_ready<endpoint>(http)).value;

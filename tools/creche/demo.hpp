@@ -16,6 +16,7 @@ struct options {
   unsigned loops = 0; ///< 0: one per hardware thread
   unsigned connections = 10'000;
   bool echo = false;                             ///< nothing but echo, on every path
+  bool calm = false;                             ///< the worker fails only when it is asked to
   std::optional<creche::clock_duration> timeout; ///< instead of all of http1::timeouts
 };
 

@@ -23,16 +23,16 @@ task<> burn(clock_duration life) { co_await sleep_for(life); }
 
 } // namespace
 
-child_spec worker::as_child() {
-  return child_spec("worker", [this] { return live(); })
+child_spec worker::as_child(bool calm) {
+  return child_spec("worker", [this, calm] { return live(calm); })
       .restart(restart::permanent)
       .backoff({.reset_after = shortest_life});
 }
 
-task<> worker::live() {
+task<> worker::live(bool calm) {
   bool asked = false;
   auto work = [&](nursery& n) -> task<> {
-    auto fuse = n.start(child_spec("fuse", burn, any_life()));
+    auto fuse = n.start(child_spec("fuse", burn, calm ? no_limit : any_life()));
     fuse_ = std::make_shared<const child>(fuse);
     co_await fuse.wait();
     asked = fuse.result()->kind == how::cancelled;

@@ -16,12 +16,13 @@ public:
   static constexpr auto shortest_life = std::chrono::seconds(5);
   static constexpr auto longest_life = std::chrono::seconds(35);
 
-  creche::child_spec as_child();
+  /// A calm one fails only when it is asked to.
+  creche::child_spec as_child(bool calm);
   /// Any thread. False if there is nothing to crash: it is down, or its end has begun already.
   bool crash() noexcept;
 
 private:
-  creche::task<> live();
+  creche::task<> live(bool calm);
 
   std::atomic<std::shared_ptr<const creche::child>> fuse_;
 };
