@@ -47,8 +47,9 @@ void http1_layer::send_response_head(const http1::response& r, std::optional<std
   framing_ = h.framing;
   if (!keep_ || r.close_ || framing_ == http1::body_framing::until_close) h.keep_alive = false;
   if (in_body_ && now_->head.expects_continue() && !reading_) h.keep_alive = false;
-  // what follows would be a tunnel's, and no request (RFC 9110 §9.3.6)
-  if (now_->head.method() == "CONNECT" && r.status_ < 300) h.keep_alive = false;
+  // What follows would be a tunnel's, and no request (RFC 9110 §9.3.6): also behind a refusal, for
+  // a client may send it before it knows, and what is in it may be another's choice.
+  if (now_->head.method() == "CONNECT") h.keep_alive = false;
   keep_ = h.keep_alive;
   h.content_type = r.content_type_;
   h.date = home_.date_line();
