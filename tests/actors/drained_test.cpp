@@ -8,7 +8,6 @@
 #include "runtime/this_task.hpp"
 #include "sockets.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <future>
 #include <ostream>
@@ -237,38 +236,4 @@ TEST_CASE("P15: at the level of the kernel, the peer's has confirmed it all") {
   CHECK(r.how() == run_result::kind::completed);
   CHECK(order == "sk");
   CHECK(heard == 60'000);
-}
-
-TEST_CASE("P15: a question keeps its place between many small writes, and they are not changed") {
-  const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof a;
-  REQUIRE(::bind(listening, reinterpret_cast<sockaddr*>(&a), size) == 0);
-  REQUIRE(::listen(listening, 1) == 0);
-  REQUIRE(::getsockname(listening, reinterpret_cast<sockaddr*>(&a), &size) == 0);
-  const auto address = "127.0.0.1:" + std::to_string(ntohs(a.sin_port));
-  std::string heard;
-  std::thread peer([&] { heard = client(::accept(listening, nullptr, nullptr)).rest(); });
-  const auto r = run({.loops = 1, .signals = run_options::signals_are::none, .log = false},
-                     [&](nursery& n) -> task<> {
-                       auto c = co_await open(n, tcp(address));
-                       const auto write = [&c](char what) -> task<> {
-                         for (int round = 0; round < 20; ++round) {
-                           for (int i = 0; i < 50; ++i) co_await c.send(std::string(1, what));
-                           co_await c.drained();
-                         }
-                       };
-                       auto one = n.start(write, 'a'), other = n.start(write, 'b');
-                       co_await one.wait();
-                       co_await other.wait();
-                       c.close();
-                       co_await c.ended();
-                     });
-  peer.join();
-  ::close(listening);
-  CHECK(r.how() == run_result::kind::completed);
-  CHECK(heard.size() == 2000);
-  CHECK(std::count(heard.begin(), heard.end(), 'a') == 1000);
 }

@@ -149,6 +149,38 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("X2, P15: small writes that wait are joined, but not across a question") {
+  constexpr int writes = 200; // more than wait as they came
+  probe_layer::hooks h;
+  h.received = [](probe_layer& p, const slice& in) {
+    p.write_below(slice::copy_of(std::string(40'000, 'z'))); // more than the kernel takes
+    for (const char* what : {"a", "b"}) {
+      for (int i = 0; i < writes; ++i) p.write_below(slice::copy_of(what));
+      p.ask_drained(std::make_unique<internal::message>(internal::verb::ask_drained));
+    }
+    p.write_below(slice::copy_of("c"));
+    p.write_below(slice::copy_of(std::string(1000, 'd')));
+    p.write_below(slice::copy_of("e"));
+    p.close_below(ended_by::clean);
+    return std::size_t(in.size());
+  };
+  with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+    x.start(n, {h});
+    x.peer.send("go");
+    co_await settled();
+    x.peer.finish();
+    std::string got;
+    while (!x.stack.ended()) {
+      got += x.peer.rest();
+      co_await sleep_for(1ms);
+    }
+    got += x.peer.rest();
+    REQUIRE(got.size() == 40'000 + 2 * writes + 1002);
+    CHECK(got.substr(40'000) ==
+          std::string(writes, 'a') + std::string(writes, 'b') + "c" + std::string(1000, 'd') + "e");
+  });
+}
+
 TEST_CASE("P18: a peer that takes a little now and then is not cut off") {
   with_tcp_http(server(endless_handler), [](tcp_rig& x) -> task<> {
     x.peer.send(get("/"));
