@@ -316,7 +316,7 @@ void writer::write_awaiter::await_resume() {
   auto& x = *exchange_;
   if (bytes_.empty()) return;
   if (x.two_loops) bytes_ = bytes_.private_copy();
-  x.out.add(bytes_.size());
+  x.out.add(bytes_.size() + internal::exchange::piece_cost);
   internal::tell<piece_note, lane::data>(*x.layer, x.id, std::move(bytes_));
 }
 detail::aborted writer::write_awaiter::abort() noexcept {

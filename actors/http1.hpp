@@ -12,6 +12,7 @@
 #include "runtime/slice.hpp"
 #include "runtime/task.hpp"
 
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,8 @@ private:
   internal::exchange* exchange_;
 };
 
-/// One request; lives as long as its handler.
+/// One request; lives as long as its handler. There are no tunnels: a connection ends after the
+/// answer to CONNECT, whatever that says.
 class request {
 public:
   request(const request&) = delete;
@@ -94,6 +96,11 @@ class media_type {
 public:
   template <std::size_t N>
   constexpr media_type(const char (&literal)[N]) noexcept : static_(literal, N - 1) {}
+  template <std::size_t N>
+  media_type(char (&buffer)[N]) : owned_(static_cast<const char*>(buffer)) {}
+  template <class T>
+    requires std::same_as<T, const char*> || std::same_as<T, char*>
+  media_type(const T& text) : owned_(text) {} // html ? "text/html" : "text/plain"
   media_type(std::string text) noexcept : owned_(std::move(text)) {}
   media_type(std::string_view text) : owned_(text) {}
 

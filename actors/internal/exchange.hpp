@@ -13,7 +13,7 @@
 namespace creche::internal {
 
 struct exchange : detail::pooled {
-  /// What a piece of a body counts beside its bytes: many small ones are held as well.
+  /// What a piece of a body counts beside its bytes, in and out: many small ones are held as well.
   static constexpr std::uint32_t piece_cost = layer_actor::frame_cost;
 
   std::atomic<std::uint32_t> refs{1};

@@ -7,7 +7,7 @@ namespace creche::internal {
 
 namespace {
 
-constexpr std::uint32_t small_body = 2048;  // copied behind its head
+constexpr std::uint32_t small_body = 2048;  // copied behind its head, or its size line
 constexpr std::uint32_t piece_size = 16384; // of a large one
 
 // A letter to the task, opened in its turn.
@@ -47,8 +47,9 @@ void http1_layer::send_response_head(const http1::response& r, std::optional<std
   framing_ = h.framing;
   if (!keep_ || r.close_ || framing_ == http1::body_framing::until_close) h.keep_alive = false;
   if (in_body_ && now_->head.expects_continue() && !reading_) h.keep_alive = false;
-  // what follows would be a tunnel's, and no request (RFC 9110 §9.3.6)
-  if (now_->head.method() == "CONNECT" && r.status_ < 300) h.keep_alive = false;
+  // What follows would be a tunnel's, and no request (RFC 9110 §9.3.6): also behind a refusal, for
+  // a client may send it before it knows, and what is in it may be another's choice.
+  if (now_->head.method() == "CONNECT") h.keep_alive = false;
   keep_ = h.keep_alive;
   h.content_type = r.content_type_;
   h.date = home_.date_line();
@@ -135,8 +136,9 @@ void http1_layer::push_out() {
     const auto n = std::min(b.size(), piece_size);
     send_chunk(b.part(0, n));
     b.skip(n);
-    if (b.empty()) now_->stream->pop_front();
-    if (now_->out.take(n, now_->marks, now_->two_loops))
+    const bool over = b.empty();
+    if (over) now_->stream->pop_front();
+    if (now_->out.take(n + (over ? exchange::piece_cost : 0), now_->marks, now_->two_loops))
       tell_task(room_note{exchange_ref::share(now_.x)});
   }
   if (!told_ || waits_to_write()) return;
@@ -147,9 +149,16 @@ void http1_layer::push_out() {
 
 void http1_layer::send_chunk(slice b) {
   if (framing_ != http1::body_framing::chunked) return write_below(std::move(b));
-  auto room = slab_cursor::for_output().room(http1::max_chunk_prefix);
+  const bool small = b.size() <= small_body; // one letter instead of three
+  const auto more = small ? b.size() + std::uint32_t(http1::chunk_end.size()) : 0;
+  auto room = slab_cursor::for_output().room(http1::max_chunk_prefix + more);
   const auto n = http1::write_chunk_prefix(room, b.size());
-  write_below(slab_cursor::for_output().cut(std::uint32_t(n)));
+  if (small) {
+    std::memcpy(room.data() + n, b.view().data(), b.size());
+    std::memcpy(room.data() + n + b.size(), http1::chunk_end.data(), http1::chunk_end.size());
+  }
+  write_below(slab_cursor::for_output().cut(std::uint32_t(n) + more));
+  if (small) return;
   write_below(std::move(b));
   write_below(slice::of_static(http1::chunk_end));
 }

@@ -220,9 +220,24 @@ void tcp_layer::read_and_forget() {
 
 void tcp_layer::write(message_ptr m) {
   if (closing_ || finishing_) return took_above(m->bytes.size());
-  if (!out_) progress_ = home_.burst_time();
-  out_.push(std::move(m));
+  if (!out_) {
+    progress_ = home_.burst_time();
+    pieces_ = 0;
+  }
+  if (pieces_ < most_pieces) ++pieces_;
+  if (pieces_ < most_pieces || !joined(m->bytes)) out_.push(std::move(m));
   home_.dirty(*this);
+}
+
+// Bytes are counted, not letters: who writes them one by one to a peer that takes none shall not
+// fill memory with what each letter costs.
+bool tcp_layer::joined(const slice& b) {
+  auto* last = out_.newest();
+  if (last->verb != verb::write || last->bytes.size() >= small_piece || b.size() >= small_piece)
+    return false;
+  auto all = std::string(last->bytes.view());
+  last->bytes = slice::copy_of(all += b.view());
+  return true;
 }
 
 void tcp_layer::ask_drained(message_ptr m) {

@@ -74,6 +74,7 @@ private:
   void end_as(ended_by how);
   void timed_out();
   void linger_on();
+  bool joined(const slice& b); // with what waits last
   void pop_out(std::uint64_t sent);
   void look_at_confirmed();
   std::uint64_t unconfirmed() const noexcept;
@@ -84,6 +85,7 @@ private:
 
   int fd_;
   std::uint32_t drain_behind_ = 0; // bytes that were in the kernel when we were drained
+  std::uint16_t pieces_ = 0;       // written since out_ was empty, up to most_pieces
   bool owns_fd_ = false, in_set_ = false;
   bool hears_of_room_ = false; // that there is room is told, too
   bool waits_ = false;         // for it

@@ -360,21 +360,57 @@ TEST_CASE("L8: a response may be changed in place, and keeps what it was given")
   });
 }
 
+TEST_CASE("L8: a content type may be any text, and is kept") {
+  const auto handler = [](request& r) -> task<response> {
+    char buffer[40];
+    std::snprintf(buffer, sizeof buffer, "text/%s", "in-a-buffer");
+    const bool html = r.path() == "/html";
+    auto answer = r.path() == "/buffer" ? response(200, "b", buffer)
+                                        : response(200, "b", html ? "text/html" : "text/x-plain");
+    std::memset(buffer, '?', sizeof buffer);
+    co_return std::move(answer);
+  };
+  with_http(server(handler), [](http_rig& x) -> task<> {
+    x.w.feed(get("/buffer") + get("/html") + get("/"));
+    co_await settled();
+    const auto a = answers_in(x.w.got());
+    REQUIRE(a.size() == 3);
+    const char* types[] = {"text/in-a-buffer", "text/html", "text/x-plain"};
+    for (std::size_t i = 0; i < 3; ++i) {
+      INFO(a[i].head);
+      CHECK(a[i].status == 200);
+      CHECK(a[i].head.find(std::string("Content-Type: ") + types[i] + "\r\n") != std::string::npos);
+    }
+  });
+}
+
 TEST_CASE("L8: what follows a CONNECT is no request, and the connection ends") {
-  with_http(server([](request&) -> task<response> { co_return response::text(200, ""); }),
-            [](http_rig& x) -> task<> {
-              x.w.feed("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + get("/tunnelled"));
-              co_await settled();
-              CHECK(answers_in(x.w.got()).size() == 1);
-              CHECK(x.w.got().find("Connection: close\r\n") != std::string::npos);
-              CHECK(x.w.closed());
-            });
+  for (const int status : {200, 299, 403, 503}) {
+    INFO(status);
+    std::vector<std::string> asked;
+    const auto handler = [&asked, status](request& r) -> task<response> {
+      asked.emplace_back(r.method());
+      co_return response::text(status, "");
+    };
+    with_http(server(handler), [&](http_rig& x) -> task<> {
+      x.w.feed("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + get("/tunnelled"));
+      co_await settled();
+      CHECK(asked == std::vector<std::string>{"CONNECT"});
+      CHECK(x.w.got().find("Connection: close\r\n") != std::string::npos);
+      CHECK(x.w.closed());
+    });
+  }
 }
 
 TEST_CASE("P18: a least rate over no time, and a limit of less than none, are refused") {
   http1::timeouts t;
   t.rate_over = clock_duration::zero();
-  CHECK_THROWS_AS(server(name_handler).timeouts(t), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(server(name_handler).timeouts(t),
+                       "http1: rate_over is more than zero; without a least rate, least_rate is 0",
+                       std::invalid_argument);
+  t.rate_over = clock_duration(1); // one past what is refused
+  CHECK_NOTHROW(server(name_handler).timeouts(t));
+  t.rate_over = clock_duration::zero();
   t.least_rate = 0;
   CHECK_NOTHROW(server(name_handler).timeouts(t));
   t.body = -1s;

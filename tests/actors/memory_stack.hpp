@@ -221,9 +221,10 @@ public:
       : layer_actor(cfg, r, s), on_(std::move(h)) {}
   std::string_view kind() const noexcept override { return "probe"; }
 
-  using layer_actor::close_below, layer_actor::look_again, layer_actor::over, layer_actor::pause_in,
-      layer_actor::put_above, layer_actor::put_below, layer_actor::room_above,
-      layer_actor::room_below, layer_actor::send_up, layer_actor::write_below;
+  using layer_actor::ask_drained, layer_actor::close_below, layer_actor::look_again,
+      layer_actor::over, layer_actor::pause_in, layer_actor::put_above, layer_actor::put_below,
+      layer_actor::room_above, layer_actor::room_below, layer_actor::send_up,
+      layer_actor::write_below;
 
 private:
   void attached() override {

@@ -3,6 +3,7 @@
 #include "actors/internal/tcp_layer.hpp"
 
 #include "http_rig.hpp"
+#include "runtime/pool.hpp"
 #include "sockets.hpp"
 
 using namespace creche;
@@ -109,6 +110,74 @@ TEST_CASE("P18: a peer that takes nothing for the time of a write stall is cut o
     co_await settled();
     CHECK(x.stack.ended());
     CHECK(closed_as(x.counters, ended_by::timeout) == 1);
+  });
+}
+
+TEST_CASE(
+    "X2, L3: an answer in single bytes to a peer that reads nothing is held, and not changed") {
+  constexpr int bytes = 200'000;
+  const auto nth = [](int i) { return char('a' + i % 23); };
+  const auto handler = [&](request&) -> task<response> {
+    co_return response::stream(200, "text/plain", [&](writer& out) -> task<> {
+      for (int i = 0; i < bytes; ++i) {
+        const char c = nth(i);
+        co_await out.write(std::string_view(&c, 1));
+      }
+    });
+  };
+  for (const bool chunked : {true, false}) {
+    INFO(chunked);
+    with_tcp_http(server(handler), [&](tcp_rig& x) -> task<> {
+      const auto before = creche::detail::pool::carved(); // 0 for ever where blocks are malloc's
+      x.peer.send(chunked ? get("/") : "GET / HTTP/1.0\r\n\r\n");
+      co_await sleep_for(1s);
+      CHECK(creche::detail::pool::carved() - before < 1'000'000);
+      x.peer.finish();
+      std::string got;
+      while (!x.stack.ended()) {
+        got += x.peer.rest();
+        co_await sleep_for(1ms);
+      }
+      got += x.peer.rest();
+      const auto a = answers_in(got);
+      REQUIRE(a.size() == 1);
+      REQUIRE(a[0].body.size() == bytes);
+      bool same = true;
+      for (int i = 0; i < bytes; ++i) same = same && a[0].body[std::size_t(i)] == nth(i);
+      CHECK(same);
+    });
+  }
+}
+
+TEST_CASE("X2, P15: small writes that wait are joined, but not across a question") {
+  constexpr int writes = 200; // more than wait as they came
+  probe_layer::hooks h;
+  h.received = [](probe_layer& p, const slice& in) {
+    p.write_below(slice::copy_of(std::string(40'000, 'z'))); // more than the kernel takes
+    for (const char* what : {"a", "b"}) {
+      for (int i = 0; i < writes; ++i) p.write_below(slice::copy_of(what));
+      p.ask_drained(std::make_unique<internal::message>(internal::verb::ask_drained));
+    }
+    p.write_below(slice::copy_of("c"));
+    p.write_below(slice::copy_of(std::string(1000, 'd')));
+    p.write_below(slice::copy_of("e"));
+    p.close_below(ended_by::clean);
+    return std::size_t(in.size());
+  };
+  with_tcp([&](nursery& n, tcp_rig& x) -> task<> {
+    x.start(n, {h});
+    x.peer.send("go");
+    co_await settled();
+    x.peer.finish();
+    std::string got;
+    while (!x.stack.ended()) {
+      got += x.peer.rest();
+      co_await sleep_for(1ms);
+    }
+    got += x.peer.rest();
+    REQUIRE(got.size() == 40'000 + 2 * writes + 1002);
+    CHECK(got.substr(40'000) ==
+          std::string(writes, 'a') + std::string(writes, 'b') + "c" + std::string(1000, 'd') + "e");
   });
 }
 

@@ -6,11 +6,12 @@
 
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace creche;
 using namespace creche::framing;
-using std::string;
+using std::string, std::string_view;
 
 namespace {
 
@@ -26,6 +27,26 @@ template <framer Core> string there_and_back(const Core& c, const string& frame)
   string wire;
   if (const auto why = sent(c, frame, wire); why != errc::none) return string{text(why)};
   return tests::feed_framer(wire, c);
+}
+/// Of the frames on a wire: how many come, or none if one of them could not be sent on.
+template <framer Core> int sent_on(Core c, const string& wire) {
+  int frames = 0;
+  for (bytes rest = std::as_bytes(std::span(wire));;) {
+    const auto s = c.next(rest);
+    if (s.what != event::frame) return frames;
+    envelope e;
+    if (c.wrap(s.frame, e) != errc::none) return -1;
+    rest = rest.subspan(s.used);
+    ++frames;
+  }
+}
+/// All strings of so many letters at most.
+std::vector<string> words_of(string_view letters, std::size_t longest) {
+  std::vector<string> words{""};
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (words[i].size() < longest)
+      for (const char c : letters) words.push_back(words[i] + c);
+  return words;
 }
 string came(const string& frame) { return "frame " + frame + "\nend\n"; }
 
@@ -83,6 +104,30 @@ TEST_CASE("P24: a delimiter's wrap refuses just what would be read as something 
       REQUIRE((sent(d, frame, wire) == errc::none) == right);
     }
   }
+}
+
+// Whoever sends back what he got is no peer's victim.
+TEST_CASE("P24: what comes as a frame can be sent as one") {
+  const framing::limits l{.frame = 3};
+  int frames = 0;
+  const auto all = [&](const auto& c, const string& wire) {
+    INFO(wire);
+    const int n = sent_on(c, wire);
+    REQUIRE(n >= 0);
+    frames += n;
+  };
+  for (auto& wire : words_of("a\r\n", 7))
+    for (auto end : {line_end::lf, line_end::crlf, line_end::either}) all(lines(end, l), wire);
+  const auto ends = words_of("ab", 3);
+  for (auto& wire : words_of("ab", 9))
+    for (auto& end : ends)
+      if (!end.empty()) all(delimiter(end, l), wire);
+  for (auto& wire : words_of("0123:,a", 6)) all(netstring(l), wire);
+  for (auto& wire : words_of(string_view("\0\1\2\3\4", 5), 6)) {
+    all(length_prefix(1, byte_order::big, l), wire);
+    all(fixed(3), wire);
+  }
+  CHECK(frames > 10'000);
 }
 
 TEST_CASE("P24: random frames in a row come back in their order") {
