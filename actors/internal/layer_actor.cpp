@@ -187,8 +187,9 @@ void layer_actor::show() {
 }
 
 // A stream is counted by its bytes alone: who sends it one by one shall not fill memory with what
-// each piece costs.
+// each piece costs, nor with a slab for each while others read into it.
 void layer_actor::push_in(message_ptr m) {
+  m->bytes.keep_cheaply();
   if (!in_) pieces_ = 0;
   auto* last = in_.newest();
   const bool join = pieces_ >= most_pieces && last->verb == verb::received && down_ &&

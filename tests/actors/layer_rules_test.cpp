@@ -8,6 +8,7 @@
 #include "runtime/testing/doctest.hpp"
 #include "runtime/this_task.hpp"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -383,6 +384,59 @@ CRECHE_TEST("X2, L3: a stream that comes in single bytes is held, whatever a pie
   std::size_t all = 0;
   while (auto b = co_await c.frames().next()) all += b->size();
   CHECK(all == bytes);
+}
+
+namespace {
+/// Sends up each piece in a slab that others fill.
+struct crowded : octet_layer {
+  std::vector<const char*>* cut;
+  explicit crowded(std::vector<const char*>* c) : cut(c) {}
+  take received(const slice& in) override {
+    auto& c = slab_cursor::for_input();
+    std::memcpy(c.room(in.size()).data(), in.view().data(), in.size());
+    auto piece = c.cut(in.size());
+    c.room(creche::detail::slab::standard);
+    cut->push_back(piece.view().data());
+    send_up(std::move(piece));
+    return all(in);
+  }
+};
+/// Wants nothing until it may, then says where what it is shown lies.
+struct patient : octet_layer {
+  std::vector<const char*>* seen;
+  hold* until;
+  patient(std::vector<const char*>* s, hold* h) : seen(s), until(h) {}
+  void established() override {
+    *until = pause_in("until it may");
+    established_above();
+  }
+  take received(const slice& in) override {
+    seen->push_back(in.view().data());
+    return layer::received(in);
+  }
+};
+} // namespace
+
+CRECHE_TEST("X2, L3: what waits before a held layer pins no slabs that others read into") {
+  memory_wire w;
+  std::vector<const char*> cut, seen;
+  hold h;
+  auto c = co_await open(n, w.transport() / layered<crowded>(&cut) / layered<patient>(&seen, &h));
+  for (int i = 0; i < 50; ++i) {
+    w.feed(std::string(1, char('a' + i % 26)));
+    co_await sleep_for(1ms);
+  }
+  CHECK(seen.empty());
+  h.release();
+  co_await sleep_for(1s);
+  REQUIRE(cut.size() == 50);
+  REQUIRE(seen.size() == 50);
+  for (std::size_t i = 0; i < cut.size(); ++i) CHECK(seen[i] != cut[i]);
+  w.eof();
+  std::string all;
+  while (auto b = co_await c.frames().next()) all += b->view();
+  REQUIRE(all.size() == 50);
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i] == char('a' + i % 26));
 }
 
 namespace {

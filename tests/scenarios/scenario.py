@@ -57,8 +57,8 @@ class Demo:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files_most, files_most))
         self.said = tempfile.TemporaryFile()  # its standard error
         self.process = subprocess.Popen(
-            [program, "demo", "--calm", "--http", "127.0.0.1:0", *options], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self.said, preexec_fn=limit)
+            [program, "demo", "--calm", "--http", "127.0.0.1:0", *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.said, preexec_fn=limit)
         self.pid = self.process.pid
         ready = select.select([self.process.stdout], [], [], DEADLINE_SECONDS)[0]
         self.first_line = self.process.stdout.readline().decode() if ready else ""
