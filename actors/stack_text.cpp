@@ -134,10 +134,13 @@ any_stack make_idle(const arguments& a) {
                                  : nullptr;
     if (eq == x.npos && word == "frames" && &x == &a.back())
       frames = true;
-    else if (eq != x.npos && to && *to == no_limit)
-      *to = about(i, [&] { return internal::parse_duration(std::string_view(x).substr(eq + 1)); });
-    else
+    else if (eq == x.npos || !to || *to != no_limit)
       bad(i, how);
+    else
+      about(i, [&] {
+        *to = internal::parse_duration(std::string_view(x).substr(eq + 1));
+        return detail::idle_part({.read = *to}, speech::octets); // is it a limit of idle?
+      });
   }
   if (a.size() == std::size_t(frames)) bad(how);
   return detail::idle_part(l, frames ? speech::frames : speech::octets);

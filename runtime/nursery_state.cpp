@@ -504,7 +504,7 @@ const nursery_state::row* nursery_state::find(child_id child) const noexcept {
   return const_cast<nursery_state*>(this)->find(child);
 }
 
-bool nursery_state::is_stale(bool stale) noexcept {
+bool nursery_state::is_stale(bool stale) {
   if (stale) ++had().counts.stale;
   return stale;
 }

@@ -370,7 +370,7 @@ private:
 
   row* find(child_id child) noexcept;
   const row* find(child_id child) const noexcept;
-  bool is_stale(bool stale) noexcept;
+  bool is_stale(bool stale);
 
   void set_timer(child_id child, row& r, time_point when, commands& out);
   void clear_timer(child_id child, row& r, commands& out);

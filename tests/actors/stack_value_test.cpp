@@ -115,6 +115,7 @@ TEST_CASE("P11: an error in a text points at its column, with a sentence") {
   CHECK(wrong("tap(x,23)") == "7: a file of tap has at least 24 bytes");
   CHECK(wrong("tap(,24)").starts_with("5: tap needs the path"));
   CHECK(wrong("idle(read=1s,all=x)").starts_with("14: 'x' is no time"));
+  CHECK(wrong("idle(read=1s,all=0s)").starts_with("14: a limit of idle is more than zero"));
   CHECK(wrong("tcp(127.0.0.1:80,linger=x)").starts_with("18: 'x' is no time"));
   CHECK(wrong("tcp(127.0.0.1:80,linger=1s,linger=1s)").starts_with("28: tcp needs an address"));
   CHECK(wrong("tcp(127.0.0.1:80,linger)").starts_with("18: tcp needs an address"));

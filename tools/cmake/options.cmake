@@ -1,6 +1,7 @@
 # What a builder can choose. The presets set these; the defaults suit somebody who embeds creche.
 option(CRECHE_WERROR "Warnings are errors" OFF)
 option(CRECHE_PCH "Precompiled headers (a faster dev build; hides missing includes)" OFF)
+set(CRECHE_TEST_FLAGS "" CACHE STRING "Behind the other flags, for the tests alone")
 option(CRECHE_TOOLS "Build the creche program" ${PROJECT_IS_TOP_LEVEL})
 option(CRECHE_PLAIN_ONLY "Build only the tests that never enter CAF (for ThreadSanitizer)" OFF)
 option(CRECHE_FUZZ "Build libFuzzer targets (clang); without it they replay their corpus" OFF)
