@@ -674,5 +674,5 @@ TEST_CASE("L1: edits by chance, with bytes in flight, change no byte") {
     CHECK(r.pending_timers == 0);
   }
   MESSAGE(edits, " edits");
-  CHECK(edits > 1000);
+  CHECK(edits > (only ? 0 : 1000));
 }
