@@ -215,12 +215,15 @@ bool incoming::next_awaiter::over() {
   state_->layer->asked();
   return false;
 }
+void incoming::next_awaiter::gave_up() noexcept {
+  if (!state_->over()) state_->layer->not_asked();
+}
 std::optional<slice> incoming::next_awaiter::await_resume() {
   auto& s = *state_;
   if (!s.inbox.empty()) {
     auto b = std::move(s.inbox.front());
     s.inbox.pop_front();
-    s.weight = s.inbox.empty() ? 0 : s.weight - b.size() - internal::layer_actor::frame_cost;
+    s.weight -= b.size() + internal::layer_actor::frame_cost;
     if (!s.over() && s.weight <= internal::top_layer::low) s.layer->taken();
     return b;
   }

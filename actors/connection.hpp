@@ -159,13 +159,35 @@ child_spec as_child(any_stack s, std::string name = "stack");
 
 namespace detail {
 
-/// Of what both awaits do: look at the state until they are over.
+/// Of what both awaits do: look at the state until they are over. Who was woken looks in its turn:
+/// what it was woken for may be gone by then, or be too little. If it is cancelled before that
+/// turn, another one looks.
 class top_awaiter : public try_awaiter {
+public:
+  aborted abort() noexcept final {
+    if (std::exchange(woken_, false)) wake_another();
+    const auto done = try_awaiter::abort();
+    gave_up();
+    return done;
+  }
+  bool again() final {
+    woken_ = false;
+    return try_awaiter::again();
+  }
+
 protected:
   top_awaiter(task_run& r, parking& lot, const char* kind, internal::top_state* s) noexcept
       : try_awaiter(r, lot, kind, nullptr), state_(s) {}
   ~top_awaiter() = default;
+  void unparked() noexcept override {
+    woken_ = true;
+    run_.yield(*this);
+  }
   internal::top_state* state_;
+
+private:
+  virtual void gave_up() noexcept {}
+  bool woken_ = false;
 };
 
 parking& readers_of(internal::top_state* s) noexcept;
@@ -182,8 +204,7 @@ public:
 
 private:
   bool over() override;
-  /// A live edit may take back what it was woken for: it looks again in its turn.
-  void unparked() noexcept override { run_.yield(*this); }
+  void gave_up() noexcept override;
 };
 class incoming::next_op {
 public:
@@ -203,8 +224,6 @@ public:
 
 private:
   bool over() override;
-  /// Room for one is not room for all that waited: each looks again in its turn.
-  void unparked() noexcept override { run_.yield(*this); }
   slice bytes_;
 };
 class connection::send_op {

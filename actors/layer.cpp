@@ -24,44 +24,52 @@ std::string close_record::to_text() const {
   return s;
 }
 
+internal::user_layer& layer::shell() const {
+  if (!shell_) [[unlikely]]
+    throw std::logic_error("a layer has no stack in its constructor: do this in attached()");
+  return *shell_;
+}
+
 take layer::received(const slice& in) {
-  if (shell_->has_above()) shell_->send_up(in);
+  if (shell().has_above()) shell().send_up(in);
   return all(in);
 }
 void layer::eof() {
-  if (shell_->told_established())
+  if (shell().told_established())
     eof_above();
   else
     end(ended_by::truncated);
 }
-void layer::drain() { shell_->drain_above(); }
-void layer::timed_out(time_limit, clock_duration) {
-  end(ended_by::timeout, std::make_error_code(std::errc::timed_out));
+void layer::drain() { shell().drain_above(); }
+void layer::timed_out(time_limit t, clock_duration) {
+  const auto why = std::make_error_code(std::errc::timed_out);
+  shell().end(ended_by::timeout, why, t == time_limit::write_stall);
 }
 
 take layer::wait() noexcept {
-  return shell_->room_above() ? take{} : shell_->wait_for_room_above();
+  return shell().room_above() ? take{} : shell().wait_for_room_above();
 }
-std::uint32_t layer::unused() const noexcept { return shell_->unused(); }
-void layer::may_need(std::uint32_t bytes) noexcept { shell_->may_need(bytes); }
-void layer::send_up(slice b) { shell_->send_up_within(std::move(b)); }
-bool layer::room_above() noexcept { return shell_->room_above(); }
-void layer::established_above() { shell_->established_above(); }
-void layer::eof_above() { shell_->eof_above(); }
-void layer::write_below(slice b) { shell_->write_below(std::move(b)); }
-void layer::write_below(slice* parts, std::size_t n) { shell_->write_below(parts, n); }
-bool layer::room_below() noexcept { return shell_->room_below(); }
-void layer::finish_below() { shell_->finish_below(); }
-void layer::close_below(ended_by how) { shell_->close_below(how); }
-void layer::abort_below(ended_by how) { shell_->abort_below(how); }
-void layer::end(ended_by how, std::error_code why) { shell_->end(how, why); }
-void layer::insert_below(any_stack s) { shell_->edit(internal::edit_kind::insert, std::move(s)); }
-void layer::replace_with(any_stack s) { shell_->edit(internal::edit_kind::replace, std::move(s)); }
-void layer::remove() { shell_->edit(internal::edit_kind::remove, {}); }
-hold layer::pause_in(const char* why) noexcept { return shell_->pause_in(why); }
-hold layer::pause_out(const char* why) noexcept { return shell_->pause_out(why); }
-void layer::look_again() noexcept { shell_->look_again(); }
-void layer::limit(time_limit t, clock_duration d) { shell_->limit(t, d); }
+std::uint32_t layer::unused() const noexcept { return shell().unused(); }
+void layer::may_need(std::uint32_t bytes) noexcept { shell().may_need(bytes); }
+void layer::send_up(slice b) { shell().send_up_within(std::move(b)); }
+bool layer::room_above() noexcept { return shell().room_above(); }
+void layer::established_above() { shell().established_above(); }
+void layer::eof_above() { shell().eof_above(); }
+void layer::write_below(slice b) { shell().write_below(std::move(b)); }
+void layer::write_below(slice* parts, std::size_t n) { shell().write_below(parts, n); }
+bool layer::room_below() noexcept { return shell().room_below(); }
+void layer::finish_below() { shell().finish_below(); }
+bool layer::can_finish_below() const noexcept { return shell().can_finish_below(); }
+void layer::close_below(ended_by how) { shell().close_below(how); }
+void layer::abort_below(ended_by how) { shell().abort_below(how); }
+void layer::end(ended_by how, std::error_code why) { shell().end(how, why); }
+void layer::insert_below(any_stack s) { shell().edit(internal::edit_kind::insert, std::move(s)); }
+void layer::replace_with(any_stack s) { shell().edit(internal::edit_kind::replace, std::move(s)); }
+void layer::remove() { shell().edit(internal::edit_kind::remove, {}); }
+hold layer::pause_in(const char* why) noexcept { return shell().pause_in(why); }
+hold layer::pause_out(const char* why) noexcept { return shell().pause_out(why); }
+void layer::look_again() noexcept { shell().look_again(); }
+void layer::limit(time_limit t, clock_duration d) { shell().limit(t, d); }
 
 void framing_layer_base::send_frame(const framing::envelope& e, slice b, std::error_code why) {
   constexpr std::size_t copied = 1024; // cheaper than letters of their own

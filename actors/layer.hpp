@@ -45,7 +45,7 @@ enum class time_limit : std::uint8_t {
   read,        ///< no byte came from below
   write,       ///< nobody above wrote
   both,        ///< neither of the two
-  write_stall, ///< bytes wait for room below
+  write_stall, ///< bytes wait for room below, and none are taken; told after once to twice that
 };
 inline constexpr std::size_t time_limits = 5;
 std::string_view to_text(time_limit t) noexcept;
@@ -79,13 +79,17 @@ protected:
   virtual void eof();
   /// There is room below again, for what this layer writes on its own account.
   virtual void resume_out() {}
+  /// There is room above again, for what this layer has to send up without being shown more (one
+  /// byte may become thousands). What it has not used is shown to it again anyway.
+  virtual void resume_in() {}
   /// No new work is wanted: what came before this still counts, and was shown before it. The top
   /// layer closes.
   virtual void drain();
   /// A live edit below: what it was shown and has not used is another layer's now, and will come
   /// again through that one. Whoever remembers how far it had looked forgets it.
   virtual void unused_taken() {}
-  /// A limit ran out, and begins again. By default that is the end: ended_by::timeout.
+  /// A limit ran out, and begins again. By default that is the end: ended_by::timeout; of a write
+  /// stall at once, for what was written cannot be flushed.
   virtual void timed_out(time_limit t, clock_duration after);
 
   // ---- orders from above. By default they are passed on.
@@ -93,7 +97,8 @@ protected:
   /// Flush, then say our end of the stream; what the peer sends still comes.
   virtual void finish() { finish_below(); }
   /// False: its protocol cannot say its end and still read (TLS before 1.3 cannot). Then the stack
-  /// cannot, finish() is not called, and whoever wants it is told so (connection::can_finish).
+  /// cannot, finish() is not called, whatever the layers above say, and whoever wants it is told so
+  /// (connection::can_finish).
   virtual bool can_finish() const noexcept { return true; }
   /// Flush, then end. What was written before it has been written.
   virtual void close(ended_by how) { close_below(how); }
@@ -126,6 +131,8 @@ protected:
   void write_below(slice* parts, std::size_t n);
   bool room_below() noexcept;
   void finish_below();
+  /// Can all layers below say their end and still read?
+  bool can_finish_below() const noexcept;
   void close_below(ended_by how);
   void abort_below(ended_by how);
   /// What comes is not looked at any more, what was written is flushed, and then the stack ends.
@@ -161,6 +168,7 @@ protected:
 
 private:
   friend class internal::user_layer;
+  internal::user_layer& shell() const;
   internal::user_layer* shell_ = nullptr;
 };
 

@@ -77,8 +77,8 @@ any_stack make_lines(const arguments& a) {
   constexpr std::string_view how = "lines needs lf, crlf or either, like lines(crlf) or "
                                    "lines(crlf,8192)";
   count(a, 1, 2, how);
-  const auto longest = limit(a, 1, framing::lines::usual_length);
   if (a[0] != "lf" && a[0] != "crlf" && a[0] != "either") bad(how);
+  const auto longest = limit(a, 1, framing::lines::usual_length);
   const auto end = a[0] == "lf" ? line_end::lf : a[0] == "crlf" ? line_end::crlf : line_end::either;
   return about(1, [&] { return lines(end, longest); });
 }

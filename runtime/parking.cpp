@@ -6,6 +6,7 @@ void parked::join() noexcept { parking_.push(*this); }
 void parked::leave() noexcept {
   if (list) list->remove(*this);
 }
+void parked::wake_another() noexcept { parking_.unpark(); }
 aborted parked::abort() noexcept {
   leave();
   return aborted::succeeded;

@@ -44,6 +44,8 @@ protected:
   ~parked() { leave(); }
   void join() noexcept;
   void leave() noexcept;
+  /// It was woken, and will not look: somebody else does.
+  void wake_another() noexcept;
 
   task_run& run_;
 

@@ -230,8 +230,8 @@ void layer_actor::show_rest() {
       throw std::length_error("a layer used nothing of 64 KiB that it was shown");
     if (!n) break;
     rest_.consume(n);
-    if (down_) down_->up.sated();
     took_below(n);
+    if (down_) down_->up.sated(); // only then: the sender may be past the usual marks
     if (rest_.size() < need_) break;
   }
   if (is_held()) rest_is_news_ = true; // it is to be shown again
@@ -388,7 +388,8 @@ void layer_actor::send_up(slice&& b) {
 }
 
 void layer_actor::send_up_within(slice&& b) {
-  if (up_ && up_->up.in_flight() > 2 * std::max(up_->marks.high, internal::marks{}.high))
+  const auto usual = std::uint64_t(internal::marks{}.high);
+  if (up_ && up_->up.in_flight() > 2 * std::max(up_->up.limit(up_->marks), usual))
     throw std::length_error("sent up past twice the high mark without looking for room");
   send_up(std::move(b));
 }

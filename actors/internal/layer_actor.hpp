@@ -66,7 +66,7 @@ public:
   const message* front() const noexcept { return static_cast<const message*>(list_.oldest()); }
   message* newest() noexcept { return static_cast<message*>(list_.newest); }
   message* front() noexcept { return static_cast<message*>(list_.oldest()); }
-  message* after(const message& m) noexcept { return static_cast<message*>(list_.after(m)); }
+  message* after(const message& m) const noexcept { return static_cast<message*>(list_.after(m)); }
   void push(message_ptr m) noexcept { list_.push(*m.release()); }
   void push_front(message_ptr m) noexcept { list_.push_front(*m.release()); }
   message_ptr pop() noexcept { return message_ptr(static_cast<message*>(list_.pop())); }
@@ -200,6 +200,8 @@ protected:
   void must_be_home(const char* why) const noexcept override;
   /// Shows what is there; after a change that makes received() give another answer.
   void look_again() noexcept;
+  void forget_need() noexcept { need_ = 0; }
+  bool waits_below() const noexcept { return bool(unsent_); } // what was written without room
   bool all_shown() const noexcept { return !in_ && rest_.empty(); }
   /// For received(): nothing has come behind the bytes that it is shown.
   bool none_behind() const noexcept { return !in_; }

@@ -37,12 +37,18 @@ public:
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return in_flight() < limit(m) && waiting_.exchange(false);
   }
+  /// So many may be under way: what is usual, or what the receiver wants.
+  std::uint64_t limit(const marks& m) const noexcept {
+    return std::max(m.high, wanted_.load(std::memory_order_relaxed));
+  }
   /// From any thread: never more than there was.
   std::uint64_t looked_at() const noexcept {
     const auto taken = taken_.load(std::memory_order_acquire);
     const auto sent = sent_.load(std::memory_order_relaxed);
     return sent > taken ? sent - taken : 0;
   }
+  /// In all, so far.
+  std::uint64_t taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
   // ---- the receiver's side
   /// True: the sender waits, and now it is to be told.
   bool take(std::uint32_t n, const marks& m, bool two_loops) noexcept {
@@ -64,9 +70,6 @@ public:
   void sated() noexcept { wanted_.store(0, std::memory_order_relaxed); }
 
 private:
-  std::uint64_t limit(const marks& m) const noexcept {
-    return std::max(m.high, wanted_.load(std::memory_order_relaxed));
-  }
   std::atomic<std::uint64_t> sent_{0};   // written by the sender
   std::atomic<std::uint64_t> taken_{0};  // written by the receiver
   std::atomic<std::uint32_t> wanted_{0}; // written by the receiver

@@ -6,6 +6,23 @@ namespace creche::internal {
 
 namespace {
 constexpr bool is_fact(verb v) { return v <= verb::drained; }
+
+bool is(verb v, const letter& l) noexcept {
+  return l.kind == &message::letters && static_cast<const message&>(l).verb == v;
+}
+/// Of a list of letters, or of messages.
+std::uint32_t count_of(verb v, const auto& list, const auto* first) noexcept {
+  std::uint32_t n = 0;
+  for (auto* l = first; l; l = list.after(*l)) n += is(v, *l);
+  return n;
+}
+/// What `n` messages that are under way count beside their bytes is another number from now on.
+void count_anew(gauge& g, std::uint32_t n, std::uint32_t was, std::uint32_t now, const marks& m) {
+  if (now > was)
+    g.add(n * (now - was));
+  else if (now < was)
+    (void)g.take(n * (was - now), m, false); // whoever waits for room is told to look anyway
+}
 } // namespace
 
 void live_edit::make(const std::vector<layer_actor*>& fresh) {
@@ -13,7 +30,7 @@ void live_edit::make(const std::vector<layer_actor*>& fresh) {
   leftovers left;
   gather_facts(left);
   gather_orders(left);
-  wire(fresh);
+  wire(fresh, left);
   hand_out_facts(fresh.empty() ? *upper_ : *fresh.front(), !fresh.empty(), left);
   hand_out_orders(fresh, left);
   if (upper_) {
@@ -116,10 +133,11 @@ void live_edit::connect(layer_actor& lower, layer_actor& upper, link_ref link) {
   upper.down_ = std::move(link);
 }
 
-void live_edit::wire(const std::vector<layer_actor*>& fresh) {
+void live_edit::wire(const std::vector<layer_actor*>& fresh, const leftovers& left) {
   std::lock_guard hold(lower_.home_.tree()); // the links' counters are looked at
   const auto lowest = lower_.up_;
   const auto highest = gone_ ? gone_->up_ : link_ref();
+  const auto was = upper_ ? upper_->down_->per_frame : std::uint16_t(0);
   if (gone_) {
     cut(gone_->below_);
     cut(gone_->above_);
@@ -128,14 +146,36 @@ void live_edit::wire(const std::vector<layer_actor*>& fresh) {
   if (fresh.empty()) {
     // what its neighbours had under way is under way on the one link that is left
     lowest->up.add(std::uint32_t(highest->up.in_flight()));
-    return connect(lower_, *upper_, lowest);
+    connect(lower_, *upper_, lowest);
+    count_anew(lowest->up, under_way_up(), was, lowest->per_frame, lowest->marks);
+    return count_unsent_anew(was);
   }
   connect(lower_, *fresh.front(), lowest);
   if (!upper_) return;
-  if (gone_) return connect(*fresh.back(), *upper_, highest);
-  link_ref link(new stack_link);
-  if (fresh.back()->frames_above_) link->per_frame = layer_actor::frame_cost;
+  auto link = gone_ ? highest : link_ref(new stack_link);
+  link->per_frame = fresh.back()->frames_above_ ? layer_actor::frame_cost : 0;
+  if (gone_) {
+    const auto down = count_of(verb::write, left.orders, left.orders.front()) +
+                      count_of(verb::write, left.unopened_orders, left.unopened_orders.oldest());
+    count_anew(link->up, under_way_up(), was, link->per_frame, link->marks);
+    count_anew(link->down, down, was, link->per_frame, link->marks);
+  }
   connect(*fresh.back(), *upper_, std::move(link));
+  count_unsent_anew(was);
+}
+
+// What was sent to the upper one, and stays there.
+std::uint32_t live_edit::under_way_up() noexcept {
+  upper_->collect_remote();
+  return count_of(verb::received, upper_->in_, std::as_const(upper_->in_).front()) +
+         count_of(verb::received, upper_->data_, upper_->data_.oldest());
+}
+
+void live_edit::count_unsent_anew(std::uint32_t was) noexcept {
+  const std::uint32_t now = upper_->down_->per_frame;
+  auto& q = upper_->unsent_;
+  for (auto* m = q.front(); m; m = q.after(*m))
+    if (m->verb == verb::write && !m->owed) upper_->unsent_bytes_ += now - was; // modulo 2^32
 }
 
 // ---- to whom it belongs now

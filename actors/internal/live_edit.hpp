@@ -46,7 +46,9 @@ private:
   void gather_facts(leftovers& l);
   void gather_orders(leftovers& l);
   bool is_ours(const message& m) const noexcept;
-  void wire(const std::vector<layer_actor*>& fresh);
+  void wire(const std::vector<layer_actor*>& fresh, const leftovers& l);
+  std::uint32_t under_way_up() noexcept;
+  void count_unsent_anew(std::uint32_t was) noexcept;
   void hand_out_facts(layer_actor& to, bool is_fresh, leftovers& l);
   void hand_out_orders(const std::vector<layer_actor*>& fresh, leftovers& l);
   static void connect(layer_actor& lower, layer_actor& upper, link_ref link);

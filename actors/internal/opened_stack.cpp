@@ -144,8 +144,7 @@ void opened_stack::order_edit(edit_kind k, std::size_t at, any_stack add) {
 void opened_stack::order(edit_kind k, bool above, std::size_t by, any_stack add) {
   const auto p = find(k, by + (above ? 1 : 0));
   changed(p, add);
-  order_.reset(
-      new ordered{k, above, layers_[by], std::move(add), p, 0, nullptr, false, false, false});
+  order_.reset(new ordered{k, above, layers_[by], std::move(add), p});
   send_order();
 }
 

@@ -53,9 +53,9 @@ private:
     layer_actor* by; // the place is there, or above it; compared only
     any_stack add;
     place where;
-    std::uint32_t ticket;
-    layer_actor* upper;
-    bool passed_on, reached, made;
+    std::uint32_t ticket = 0;
+    layer_actor* upper = nullptr;
+    bool passed_on = false, reached = false, made = false;
   };
   struct wish_note;
   struct due_note;

@@ -1,5 +1,6 @@
 #include "actors/internal/stack_actor.hpp"
 
+#include "actors/internal/live_edit.hpp"
 #include "runtime/internal/task_actor.hpp"
 
 namespace creche::internal {
@@ -13,12 +14,26 @@ stack_actor::stack_actor(caf::actor_config& cfg, child_record* r)
     : nursery_actor(cfg, r, nursery_rules{}) {}
 
 void stack_actor::on_start() {
-  build();                    // all are made and joined before the first one starts
+  try {
+    build();      // all are made and joined before the first one starts
+  } catch (...) { // a layer's constructor
+    live_edit::discard(layers_);
+    layers_.clear();
+    throw;
+  }
   expect(layers_.size() + 1); // and one task
   for (std::size_t i = 0; i < layers_.size(); ++i) start_layer(*layers_[i]);
 }
 
 void stack_actor::start_layer(layer_actor& l) { add(l.record(), &l, layer_rules); }
+
+bool stack_actor::can_finish_below(const layer_actor& l) const noexcept {
+  for (const auto* x : layers_) {
+    if (x == &l) break;
+    if (x && !x->can_finish()) return false;
+  }
+  return true;
+}
 
 void stack_actor::edit_from(layer_actor&, edit_kind, any_stack) {
   throw std::logic_error("only a stack that was opened from a value can be changed");

@@ -46,6 +46,8 @@ public:
   virtual void opened() {}
   /// Of the listener, if it has one.
   virtual connection_counters* counters() noexcept { return nullptr; }
+  /// Can those below this layer say their end and still read?
+  bool can_finish_below(const layer_actor& l) const noexcept;
   // ---- live edits
   /// A layer wants what is below it, or itself, changed. Throws what is wrong with that.
   virtual void edit_from(layer_actor& l, edit_kind k, any_stack add);

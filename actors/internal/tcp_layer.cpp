@@ -288,6 +288,7 @@ void tcp_layer::finish_writing() {
 void tcp_layer::close(ended_by how) {
   if (std::exchange(closing_, true)) return;
   how_ = how;
+  if (connecting_ && !out_) return end_as(how); // nobody waits for that connection any more
   home_.dirty(*this);
 }
 

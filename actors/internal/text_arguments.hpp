@@ -20,6 +20,7 @@ inline constexpr time_unit time_units[] = {
 
 /// In the largest unit of which it is a whole number.
 inline std::string to_text(clock_duration d) {
+  if (d == no_limit) return "no_limit";
   for (auto& u : time_units)
     if (d.count() % u.nanoseconds == 0) return std::to_string(d.count() / u.nanoseconds) += u.name;
   return {}; // not reached: the last unit is one
@@ -27,6 +28,7 @@ inline std::string to_text(clock_duration d) {
 
 /// Throws std::invalid_argument with a sentence.
 inline clock_duration parse_duration(std::string_view text) {
+  if (text == "no_limit") return no_limit;
   clock_duration::rep n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   const std::string_view unit(end, std::size_t(text.data() + text.size() - end));

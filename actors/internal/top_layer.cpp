@@ -107,6 +107,11 @@ void top_layer::asked() {
   if (std::exchange(owes_, false)) took_below(1);
 }
 
+// The last one that waited has given up.
+void top_layer::not_asked() noexcept {
+  if (!state_.readers.statistics().waiting) owe();
+}
+
 void top_layer::step_by_step() noexcept {
   if (auto* l = link_below()) {
     usual_ = std::exchange(l->marks, {.high = 1, .low = 0});
@@ -136,8 +141,6 @@ void top_layer::below_changes() noexcept {
   if (steps_) all_at_once();
 }
 void top_layer::below_changed() noexcept {
-  state_.weight = std::uint32_t(state_.inbox.size()) * frame_cost;
-  for (auto& b : state_.inbox) state_.weight += b.size();
   if (steps_) step_by_step();
 }
 

@@ -63,6 +63,7 @@ public:
   void abort_now() { layer_actor::abort(ended_by::local); }
   /// Somebody waits for what comes next.
   void asked();
+  void not_asked() noexcept;
   void read_ahead(bool on);
   opened_stack& whole() const noexcept;
 

@@ -99,9 +99,13 @@ void user_layer::tell_write(message& m) {
   if (!dead_) took_above_frame(n);
 }
 
+void user_layer::tell_finish() {
+  if (layer_->can_finish()) layer_->finish();
+}
+
 void user_layer::finish_writing() {
   if (ending_) return;
-  if (!orders_ && !is_parked()) return layer_->finish();
+  if (!orders_ && !is_parked()) return tell_finish();
   orders_.push(std::make_unique<message>(verb::finish));
 }
 
@@ -151,6 +155,11 @@ void user_layer::resume_out() {
   note_stall();
 }
 
+void user_layer::resume_in() {
+  layer_actor::resume_in();
+  if (!dead_ && !ending_ && room_above()) layer_->resume_in();
+}
+
 void user_layer::go_on() {
   while (orders_ && !dead_) {
     const bool writes = orders_.front()->verb == verb::write;
@@ -159,7 +168,7 @@ void user_layer::go_on() {
     if (writes)
       tell_write(*m);
     else if (m->verb == verb::finish)
-      layer_->finish();
+      tell_finish();
     else if (m->verb == verb::ask_drained)
       layer_actor::ask_drained(std::move(m));
     else if (m->verb == verb::edit)
@@ -184,14 +193,17 @@ void user_layer::go_on_later() {
   });
 }
 
-// The layer hears and says no more: it is over for it. What it has written is flushed.
-void user_layer::end(ended_by how, std::error_code why) {
+// The layer hears and says no more: it is over for it. What it has written is flushed, or lost.
+void user_layer::end(ended_by how, std::error_code why, bool at_once) {
   if (std::exchange(ending_, true)) return;
   stack().note_end(how, why, name_);
   home_.disarm(*this);
   orders_.clear();
   look_again(); // what waits here is used up
-  close_below(how);
+  if (at_once)
+    abort_below(how);
+  else
+    close_below(how);
 }
 
 // ---- time: compared on fire
@@ -208,9 +220,11 @@ void user_layer::limit(time_limit t, clock_duration d) {
 
 void user_layer::note_stall() {
   if (!watched(time_limit::write_stall) || dead_) return;
-  const bool stalls = orders_ && !held_out_.any() && !is_parked(); // for want of room
+  const bool waits = waits_below() || (orders_ && !held_out_.any());
+  const bool stalls = waits && !is_parked(); // for want of room
   if (!stalls || stalled_) return void(stalled_ = stalls);
   stalled_ = true;
+  taken_ = link_below()->down.taken();
   auto& w = watches_[std::size_t(time_limit::write_stall)];
   w.since = home_.burst_time();
   if (w.limit == clock_duration::zero()) home_.arm(*this, w.since);
@@ -221,6 +235,14 @@ bool user_layer::runs(time_limit t) const noexcept {
   if (t == time_limit::write_stall) return stalled_;
   if (t == time_limit::read) return !eof_came_; // no byte can come
   return true;
+}
+
+// Has anything been taken below since we looked? Not every piece makes room.
+bool user_layer::goes_on() noexcept {
+  const auto* l = link_below();
+  const auto before = taken_;
+  if (l) taken_ = l->down.taken();
+  return taken_ != before;
 }
 
 time_point user_layer::begun(time_limit t) const noexcept {
@@ -241,6 +263,7 @@ void user_layer::timed_out() { // outside every turn
     const auto t = time_limit(i);
     if (!watched(t)) continue;
     auto& w = watches_[i];
+    if (t == time_limit::write_stall && stalled_ && goes_on()) w.since = now;
     auto at = later(begun(t), w.limit);
     if (!runs(t)) {
       if (w.limit == clock_duration::zero()) continue; // note_stall() arms it

@@ -27,10 +27,24 @@ public:
   void drain_above() { layer_actor::drain(); }
   void eof_above();
   void established_above();
+  bool can_finish_below() const noexcept { return stack().can_finish_below(*this); }
+  void write_below(slice&& b) {
+    layer_actor::write_below(std::move(b));
+    if (waits_below()) note_stall();
+  }
+  void write_below(slice* parts, std::size_t n) {
+    layer_actor::write_below(parts, n);
+    if (waits_below()) note_stall();
+  }
+  /// Whatever it has said it needs.
+  void look_again() noexcept {
+    forget_need();
+    layer_actor::look_again();
+  }
   bool told_established() const noexcept { return told_established_; }
   void abort_below(ended_by how) { layer_actor::abort(how); }
   void edit(edit_kind k, any_stack s) { stack().edit_from(*this, k, std::move(s)); }
-  void end(ended_by how, std::error_code why);
+  void end(ended_by how, std::error_code why, bool at_once = false);
   hold pause_out(const char* why) noexcept { return hold(held_out_, why); }
   void limit(time_limit t, clock_duration d);
 
@@ -53,6 +67,7 @@ private:
   void eof() override;
   void drain() override;
   void resume_out() override;
+  void resume_in() override;
   void unused_taken() override;
   void write(message_ptr m) override;
   void finish_writing() override;
@@ -70,9 +85,11 @@ private:
   void go_on();
   void go_on_later();
   void tell_write(message& m);
+  void tell_finish();
   void note_stall();
   bool watched(time_limit t) const noexcept { return watches_[std::size_t(t)].limit != no_limit; }
   bool runs(time_limit t) const noexcept;
+  bool goes_on() noexcept;
   time_point begun(time_limit t) const noexcept;
   void timed_out();
 
@@ -82,8 +99,9 @@ private:
   out_holds held_out_{*this};
   watch watches_[time_limits];
   time_point last_in_{}, last_out_{};
-  std::uint8_t late_ = 0; // a bit for each limit that ran out
-  bool limits_ = false;   // there are any
+  std::uint64_t taken_ = 0; // below, when a stall began or was looked at
+  std::uint8_t late_ = 0;   // a bit for each limit that ran out
+  bool limits_ = false;     // there are any
   bool stalled_ = false, told_established_ = false, told_eof_ = false, ending_ = false,
        eof_came_ = false;
   bool going_on_ = false;

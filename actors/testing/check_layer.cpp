@@ -4,6 +4,7 @@
 #include "runtime/testing/run_test.hpp"
 
 #include <algorithm>
+#include <random>
 
 namespace creche::testing {
 
@@ -20,7 +21,7 @@ constexpr std::size_t most_above = 2 * 64 * 1024;
 class checker {
 public:
   checker(const any_stack& l, const below_script& b, const above_script& a, const check_options& o)
-      : judge_(l, o.seed ? o.seed : draw_seed()), below_(b), above_(a), options_(o),
+      : judge_(l, o.seed ? o.seed : draw_seed(), o.patience), below_(b), above_(a), options_(o),
         frames_(l.above() == speech::frames), serves_(l.above() == speech::nothing) {
     report_.layer = l.to_text();
     report_.seed = judge_.seed();
@@ -43,6 +44,8 @@ private:
   void pauses(bool lockstep);
   void ends(bool lockstep);
   void writes(bool lockstep);
+  void half_closed(bool lockstep);
+  void garbage(bool lockstep);
   void slow_peer(bool lockstep);
   void interrupted(bool lockstep);
   void restarts(bool lockstep);
@@ -341,6 +344,58 @@ void checker::writes(bool lockstep) {
   check("both directions at once", both);
 }
 
+// The peer has said its end, the application has not; and the other way round.
+void checker::half_closed(bool lockstep) {
+  if (serves_) return;
+  auto s = begun(lockstep);
+  s.steps.push_back({act::feed, below_.messages});
+  s.steps.push_back({act::eof});
+  if (!played(s).over) { // its protocol may end with the peer's end
+    add_writes(s);
+    check("what is written after the peer's end", s);
+    s.steps.push_back({act::close});
+    check("a close after the peer's end", s);
+  }
+  auto said = begun(lockstep);
+  said.steps.push_back({act::feed, below_.messages});
+  add_writes(said);
+  said.steps.push_back({act::finish});
+  said.steps.push_back({act::close});
+  check("a close after our end was said", said);
+}
+
+// Bytes that are no messages, and time that nobody uses, are nobody's failure.
+void checker::garbage(bool lockstep) {
+  const auto& good = below_.messages;
+  if (good.empty()) return;
+  std::mt19937_64 random(judge_.seed());
+  const auto below = [&](std::size_t n) { return std::size_t(random() % n); };
+  constexpr std::string_view odd("\0\x01\x7f\x80\xff -+09aZ\r\n:;,", 17);
+  for (int round = 0; round < 100; ++round) {
+    auto bad = good;
+    for (std::size_t i = 0, n = 1 + below(3); i < n && !bad.empty(); ++i) {
+      const auto at = below(bad.size());
+      const char c = below(2) ? odd[below(odd.size())] : char(below(256));
+      switch (below(3)) {
+      case 0: bad[at] = c; break;
+      case 1: bad.insert(at, 1, c); break;
+      default: bad.erase(at, 1 + below(3));
+      }
+    }
+    auto s = begun(lockstep);
+    s.steps.push_back({act::feed, bad});
+    s.steps.push_back({act::feed, good});
+    check("bytes that are no messages", s);
+  }
+  if (serves_) return; // it may have something to say about that
+  for (std::size_t i = 0; i <= good.size(); ++i) {
+    auto s = begun(lockstep);
+    if (i) s.steps.push_back({act::feed, good.substr(0, i)});
+    s.steps.push_back({act::hour});
+    check("time passes", s);
+  }
+}
+
 // Nobody takes anything, above or, of a layer that answers, below: then not everything may be taken
 // from the peer; and all of it comes out in the end.
 void checker::appetite(bool lockstep) {
@@ -434,6 +489,8 @@ check_report checker::run() {
     pauses(lockstep);
     ends(lockstep);
     writes(lockstep);
+    half_closed(lockstep);
+    garbage(lockstep);
     slow_peer(lockstep);
     interrupted(lockstep);
     restarts(lockstep);

@@ -35,11 +35,16 @@
 //    nothing is left of it; what came before a drain has come out
 //  - nobody fails of whom it was not asked
 //  - opened again after any end, the stack is as new
+//  - nothing that the peer sends makes it fail: it may end the stack as refused; and time does not
 //  - it comes to rest. (A handler that never returns hangs the kit as well.)
+// What a layer writes must be the same for the same script: one that writes random bytes (a mask, a
+// nonce) takes its randomness from an argument. The number of scripts grows with the square of the
+// messages' length: 8 bytes take 0.1 s, 100 bytes 0.5 s, 1500 bytes 5 s.
 // Runs of its own on the virtual clock: call it from a plain test case, not from a task.
 #pragma once
 
 #include "actors/testing/memory.hpp"
+#include "runtime/clock.hpp"
 
 #include <cstdint>
 #include <string>
@@ -80,6 +85,9 @@ struct check_options {
   /// Bytes that may be taken from a peer while nobody above takes anything. Twice as many are sent,
   /// and more.
   std::size_t most_taken = 400 * 1024;
+  /// Passes after every step: as long as the layer may take over one. (It writes what came within
+  /// 5 ms together; it waits for an answer to its goodbye for 3 s.)
+  clock_duration patience = std::chrono::nanoseconds(1);
 };
 
 class check_report {

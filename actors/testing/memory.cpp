@@ -115,6 +115,10 @@ private:
   void close(ended_by how) override {
     if (std::exchange(closing_, true)) return;
     how_ = how;
+    if (!established_ && !out_) { // nobody waits for that connection any more
+      link_->closed = true;
+      return end();
+    }
     push_out();
   }
   void abort(ended_by how) override {

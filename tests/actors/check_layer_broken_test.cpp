@@ -173,7 +173,7 @@ TEST_CASE("X7: the kit finds a layer that never rests, and comes to an end") {
 
 TEST_CASE("X7: whatever is left out of a script, a good layer passes it") {
   const auto judge = [](const any_stack& layer, const std::vector<step>& steps) {
-    layer_judge j(layer, 7);
+    layer_judge j(layer, 7, std::chrono::nanoseconds(1));
     for (unsigned some = 0; some < 2u << steps.size(); ++some) {
       script s{.steps = {{act::connect}}, .lockstep = (some & 1) != 0, .burst = false};
       for (std::size_t i = 0; i < steps.size(); ++i)

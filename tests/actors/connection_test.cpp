@@ -497,3 +497,28 @@ TEST_CASE("P22: the sentence of an end says it once, and a clean one is not lost
           "connection lost, timeout by idle after 0.0 s: " + late.message());
   CHECK(connection_lost({ended_by::timeout, late, "idle", {}}).record().why == late);
 }
+
+CRECHE_TEST("P22: of two that wait for a frame one gets it, also when the one woken is cancelled") {
+  for (int turns = 0; turns <= 4; ++turns) {
+    INFO(turns);
+    memory_wire w;
+    auto c = co_await open(n, w.transport() / lines(line_end::lf));
+    std::string got;
+    auto read = [&](char who) -> task<> {
+      const auto f = co_await c.frames().next();
+      (got += who) += f ? std::string(f->view()) : "end";
+    };
+    auto a = n.start(child_spec("a", read, 'a'));
+    co_await sleep_for(1ms);
+    auto b = n.start(child_spec("b", read, 'b'));
+    co_await sleep_for(1ms);
+    w.feed("x\n");
+    for (int i = 0; i < turns; ++i) co_await sleep_for(0ns);
+    a.cancel();
+    co_await sleep_for(1s);
+    CHECK(c.frames().unread() == 0);
+    CHECK((got == "ax" || got == "bx"));
+    b.cancel();
+    co_await b.wait();
+  }
+}

@@ -100,9 +100,11 @@ struct listening : layer {
   }
   void eof() override {
     to.hears("eof");
+    (void)room_above(); // to be told when there is some
     layer::eof();
   }
   void resume_out() override { to.hears("resume_out"); }
+  void resume_in() override { to.hears("resume_in"); }
   void drain() override {
     to.hears("drain");
     layer::drain();
@@ -129,10 +131,13 @@ struct listening : layer {
 struct talker : layer {
   using speaks_above = no_speech;
   talker*& me;
+  hold held;
   explicit talker(talker** m) : me(*m) { me = this; }
   const char* name() const noexcept override { return "talker"; }
   void eof() override {}
   void drain() override {}
+  void do_hold() { held = pause_in("the test's"); }
+  void do_release() { held.release(); }
   void do_write(std::size_t n) { write_below(slice::copy_of(std::string(n, 'x'))); }
   void do_finish() { finish_below(); }
   void do_close() { close_below(ended_by::clean); }
@@ -256,10 +261,19 @@ TEST_CASE("X7: the table of a layer's life says what it hears, and nothing else"
         co_await sleep_for(1ns);
         if (stage >= 1) {
           w.connect();
-          w.feed("hello");
+          top->do_hold();
+          w.feed(std::string(100'000, 'x')); // more than has room
+          co_await sleep_for(1ns);
+          top->do_release();
           co_await sleep_for(1ns);
         }
-        if (stage == 2) w.eof();
+        if (stage == 2) {
+          top->do_hold();
+          w.feed(std::string(65'536, 'x')); // just so much
+          w.eof();
+          co_await sleep_for(1ns);
+          top->do_release();
+        }
         co_await sleep_for(1ns);
         w.take(0);
         for (int i = 0; i < (stage ? 9 : 1); ++i) top->do_write(10'000); // 7 have room

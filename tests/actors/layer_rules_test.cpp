@@ -440,6 +440,191 @@ CRECHE_TEST("X2, L3: what waits before a held layer pins no slabs that others re
 }
 
 namespace {
+/// As the page shows it: sends up without asking whether there is room.
+struct copier : octet_layer {
+  take received(const slice& in) override {
+    send_up(slice::copy_of(in.view()));
+    return all(in);
+  }
+};
+/// A byte becomes a thousand, which wait here while there is no room above.
+struct inflater : octet_layer {
+  std::string waiting;
+  bool ended = false;
+  void pump() {
+    while (!waiting.empty() && room_above()) {
+      const auto n = std::min<std::size_t>(waiting.size(), 4096);
+      send_up(slice::copy_of(waiting.substr(0, n)));
+      waiting.erase(0, n);
+    }
+    if (waiting.empty() && ended) eof_above();
+  }
+  take received(const slice& in) override {
+    for (const char c : in.view()) waiting += std::string(1000, c);
+    pump();
+    return all(in);
+  }
+  void resume_in() override { pump(); }
+  void eof() override {
+    ended = true;
+    pump();
+  }
+};
+/// Says its end as soon as it can.
+struct brief : octet_layer {
+  using speaks_above = no_speech;
+  void established() override {
+    write_below(slice::of_static("bye"));
+    finish_below();
+  }
+};
+struct no_half_close : octet_layer {
+  bool* told;
+  explicit no_half_close(bool* t) : told(t) {}
+  bool can_finish() const noexcept override { return false; }
+  void finish() override { *told = true; }
+};
+struct hasty : octet_layer {
+  hasty() { limit(time_limit::both, 1s); }
+};
+} // namespace
+
+CRECHE_TEST("L3, P17: a frame far larger than the marks passes a layer that looks for no room") {
+  for (const std::size_t size : {60'000u, 140'000u, 1'000'000u}) {
+    auto ends = memory_pair();
+    auto a = co_await open(n, ends.a / layered<copier>() / length_prefix(4));
+    auto b = co_await open(n, ends.b / length_prefix(4));
+    for (int i = 0; i < 2; ++i) {
+      co_await b.send(std::string(size, char('x' + i)));
+      const auto f = co_await a.frames().next();
+      REQUIRE(f);
+      CHECK((f->view() == std::string(size, char('x' + i))));
+    }
+  }
+}
+
+CRECHE_TEST("L3, P21: a layer that has more to send up than has room is told when there is some") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<inflater>());
+  w.feed(std::string(500, 'x'));
+  w.eof();
+  co_await sleep_for(1s);
+  CHECK(c.frames().unread() < 100);
+  std::size_t all = 0;
+  while (auto b = co_await c.frames().next()) all += b->size();
+  CHECK(all == 500'000);
+}
+
+namespace {
+/// Ends the stack when it is told the word, while what it wrote waits below it.
+struct refuser : octet_layer {
+  void write(slice b) override {
+    if (b.view() == "end")
+      end(ended_by::refused);
+    else
+      write_below(std::move(b));
+  }
+};
+struct holder : octet_layer {
+  hold* until;
+  explicit holder(hold* h) : until(h) {}
+  void attached() override { *until = pause_out("until it may"); }
+};
+struct stall_limited : octet_layer {
+  void attached() override { limit(time_limit::write_stall, 10s); }
+};
+} // namespace
+
+CRECHE_TEST("P17: how a stack ends is not forgotten while its last bytes wait") {
+  memory_wire w;
+  hold h;
+  auto c = co_await open(n, w.transport() / layered<holder>(&h) / layered<refuser>());
+  co_await c.send("last");
+  co_await c.send("end");
+  co_await sleep_for(1s);
+  CHECK(w.got() == "");
+  h.release();
+  co_await sleep_for(1s);
+  CHECK(w.got() == "last");
+  CHECK(w.how() == ended_by::refused);
+}
+
+CRECHE_TEST("P18: a write stall begins anew whenever the peer takes something") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / layered<stall_limited>());
+  w.take(0);
+  const auto began = now();
+  auto take = [&]() -> task<> {
+    for (int i = 0; i < 10; ++i) {
+      co_await sleep_for(9s);
+      w.take(60'000);
+    }
+  };
+  n.start(take);
+  std::string how;
+  try {
+    for (;;) co_await c.send(std::string(10'000, 'x'));
+  } catch (const connection_lost& e) {
+    how = lost(e);
+  }
+  CHECK(how == "timeout");
+  const auto took = now() - began;
+  CHECK(took >= 100s);
+  CHECK(took < 111s); // what was taken is looked at when the limit runs out
+}
+
+CRECHE_TEST("P22: what had come and had no room is still the task's when the stack fails") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport());
+  for (int i = 0; i < 60; ++i) w.feed(std::string(4096, 'x'));
+  co_await sleep_for(1s);
+  const auto given = w.given();
+  CHECK(given > 100'000); // more than has room where the task reads
+  w.reset();
+  co_await sleep_for(1s);
+  std::size_t all = 0;
+  try {
+    while (auto b = co_await c.frames().next()) all += b->size();
+  } catch (const connection_lost& e) {
+    CHECK(e.record().how == ended_by::reset);
+  }
+  CHECK(all == given);
+}
+
+CRECHE_TEST("P14: a drain in the middle of a handshake ends the stack at once") {
+  memory_wire w;
+  w.connect_later();
+  auto child = n.start(as_child(w.transport()));
+  co_await sleep_for(1s);
+  const auto before = now();
+  child.stop();
+  co_await child.wait();
+  CHECK(now() - before < 1ms);
+}
+
+CRECHE_TEST("P22: who cannot say its end and still read is not asked to, whoever is above it") {
+  memory_wire w;
+  bool told = false;
+  auto child = n.start(as_child(w.transport() / layered<no_half_close>(&told) / layered<brief>()));
+  co_await sleep_for(1s);
+  CHECK(w.got() == "bye");
+  CHECK_FALSE(w.finished());
+  CHECK_FALSE(child.ended());
+  w.eof();
+  co_await child.wait();
+  CHECK(w.closed());
+  CHECK_FALSE(told);
+}
+
+CRECHE_TEST("P21: a layer that wants something of its stack in its constructor is told where to") {
+  memory_wire w;
+  auto child = n.start(as_child(w.transport() / layered<hasty>()).ignore_failure());
+  co_await child.wait();
+  CHECK(child.result()->why->to_text().find(
+            "a layer has no stack in its constructor: do this in attached()") != std::string::npos);
+}
+
+namespace {
 /// Asks to be shown again while it is shown, and uses the bytes only then.
 struct second_thoughts : octet_layer {
   int shown = 0;

@@ -296,6 +296,27 @@ TEST_CASE("P22, P18: who takes nothing, or too little, of an answer sees that it
   }
 }
 
+namespace {
+struct stillborn : layer {
+  stillborn() { throw std::runtime_error("no such luck"); }
+  const char* name() const noexcept override { return "stillborn"; }
+};
+} // namespace
+
+TEST_CASE("P22, S1: a connection whose layer cannot be made is closed, and nothing of it is left") {
+  auto spec = listener("127.0.0.1:0", layered<stillborn>(), [](connection&) -> task<> {
+                co_return;
+              }).as_child("luckless");
+  const auto r = serve_while(1, std::move(spec), [](std::uint16_t port) {
+    for (int i = 0; i < 20; ++i) {
+      auto c = client::to(port);
+      CHECK(c.rest() == "");
+    }
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(r.failures() == nullptr);
+}
+
 TEST_CASE("pain 1: without descriptors the listener pauses, and goes on when there are some") {
   int out[2];
   REQUIRE(::pipe(out) == 0);

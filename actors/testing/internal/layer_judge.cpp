@@ -33,7 +33,7 @@ bool ends_it(act a) noexcept {
 
 trace layer_judge::played(const script& s) {
   trace t;
-  const auto body = [&](nursery& n) { return play(n, layer_, s, t); };
+  const auto body = [&](nursery& n) { return play(n, layer_, s, patience_, t); };
   ++scripts_;
   const virtual_options o{.name = "check", .seed = seed_, .most_rounds = most_rounds(s)};
   const auto r = run_virtual(o, body);
@@ -128,7 +128,8 @@ std::string layer_judge::verdict(const script& s) {
     case act::crash:
     case act::crash_now:
     case act::abort:
-    case act::cancel: e = extent::beginning; break;
+    case act::cancel:
+    case act::hour: e = extent::beginning; break;
     case act::again:
       plain = begun;
       fed.clear();
@@ -151,7 +152,7 @@ std::string layer_judge::verdict(const script& s) {
   if (e != extent::all) return {};
   if (ended && !serves_ && !t.eof && !t.refused())
     return "the end of the stream was not told: " + to_text(t);
-  if (said && !t.over && !t.finished)
+  if (said && !t.over && !t.finished && !t.cannot_finish)
     return "the peer was not told that the application has said all";
   return {};
 }

@@ -11,8 +11,8 @@ namespace creche::testing::detail {
 
 class layer_judge {
 public:
-  layer_judge(const any_stack& l, std::uint64_t seed)
-      : layer_(l), seed_(seed), frames_(l.above() == speech::frames),
+  layer_judge(const any_stack& l, std::uint64_t seed, clock_duration patience)
+      : layer_(l), seed_(seed), patience_(patience), frames_(l.above() == speech::frames),
         serves_(l.above() == speech::nothing) {}
 
   trace played(const script& s);
@@ -32,6 +32,7 @@ private:
 
   const any_stack& layer_;
   const std::uint64_t seed_;
+  const clock_duration patience_;
   const bool frames_, serves_; // serves: nobody is above, and what it does is what the peer gets
   std::size_t scripts_ = 0;
 };

@@ -65,6 +65,7 @@ std::string to_text(const step& x) {
   case act::cancel: return "cancel";
   case act::drain: return "drain";
   case act::turns: return std::to_string(x.n) + " turns";
+  case act::hour: return "an hour passes";
   case act::again: return "restart";
   }
   return "?";
@@ -166,7 +167,12 @@ struct app : layer {
   void resume_out() override {
     for (; !poured.empty() && room_below(); poured.pop_front()) do_write(poured.front());
   }
-  void do_finish() { finish_below(); }
+  void do_finish() {
+    if (can_finish_below())
+      finish_below();
+    else if (to)
+      to->t.cannot_finish = true;
+  }
   void do_close() { close_below(ended_by::clean); }
   void do_abort() { abort_below(ended_by::local); }
   void do_hold() {
@@ -275,6 +281,7 @@ void play_step(const step& x, lives& l, child& c) {
   case act::cancel: c.cancel("check_layer"); break;
   case act::drain: c.stop(); break;
   case act::turns:
+  case act::hour:
   case act::again: break;
   }
 }
@@ -294,7 +301,8 @@ bool is_end(act a) noexcept {
 
 } // namespace
 
-task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) {
+task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration patience,
+            trace& result) {
   const clock_duration far = 24h;
   lives l(s.lockstep);
   auto spec = as_child(stack_for(layer, l), "checked").ignore_failure().stop_within(2 * far);
@@ -311,10 +319,11 @@ task<> play(nursery& n, const any_stack& layer, const script& s, trace& result) 
     }
     ends = ends || is_end(x.what);
     play_step(x, l, c);
-    for (std::size_t i = 0; x.what == act::turns && i < x.n; ++i) co_await checkpoint();
-    if (!s.burst || x.what == act::again) co_await sleep_for(1ns);
+    for (std::size_t i = 0; x.what == act::turns && i < x.n; ++i) co_await sleep_for(0ns);
+    if (x.what == act::hour) co_await sleep_for(1h);
+    if (!s.burst || x.what == act::again) co_await sleep_for(patience);
   }
-  co_await sleep_for(1ns);
+  co_await sleep_for(patience);
   const bool drains = s.has(act::drain);
   const auto end = [&]() -> task<> { co_await c.wait(); };
   if (drains && l.application.connected) co_await move_on_after(far, end);

@@ -32,6 +32,7 @@ enum class act : std::uint8_t {
   cancel,    // of the stack
   drain,     // of the stack: its orderly stop
   turns,     // others get `n` turns
+  hour,      // an hour passes
   again,     // the stack is restarted: what comes now happens to the next life
 };
 
@@ -59,6 +60,7 @@ struct trace {
   bool connected = false, aborted = false;
   bool held = false, stalled = false; // the application holds, the peer does not take all
   bool moot = false;                  // the script cannot go on
+  bool cannot_finish = false;         // the application wanted to, and saw that it cannot
   ended_by how = ended_by::clean;
 
   std::string octets() const;
@@ -72,8 +74,10 @@ std::string quoted(std::string_view s);
 std::string to_text(const script& s);
 std::string to_text(const trace& t);
 
-/// One stack through one script; afterwards it is ended, and must have. Above a layer that speaks
-/// to nobody there is no application, and what it would do is left out.
-task<> play(nursery& n, const any_stack& layer, const script& s, trace& result);
+/// One stack through one script, where so much time passes after every step; afterwards it is
+/// ended, and must have. Above a layer that speaks to nobody there is no application, and what it
+/// would do is left out.
+task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration patience,
+            trace& result);
 
 } // namespace creche::testing::detail
