@@ -119,7 +119,106 @@ struct restless : plain {
   void timed_out(time_limit t, clock_duration) override { limit(t, clock_duration::zero()); }
 };
 
+// ---- half-closes, garbage, and time
+
+struct deaf_after_eof : plain {
+  bool ended = false;
+  void eof() override {
+    ended = true;
+    eof_above();
+  }
+  void write(slice b) override {
+    if (!ended) write_below(std::move(b));
+  }
+};
+struct stuck_after_eof : deaf_after_eof {
+  void write(slice b) override { write_below(std::move(b)); }
+  void close(ended_by how) override {
+    if (!ended) close_below(how);
+  }
+};
+struct two_trailers : plain {
+  void finish() override {
+    write_below(slice::of_static("."));
+    finish_below();
+  }
+  void close(ended_by how) override {
+    write_below(slice::of_static("."));
+    close_below(how);
+  }
+};
+/// "3abc": believes its peer.
+struct trusting : plain {
+  using speaks_above = frames;
+  take received(const slice& in) override {
+    const auto n = std::size_t(std::stoi(std::string(in.view().substr(0, 1))));
+    if (in.size() < n + 1) return {0, std::uint32_t(n + 1)};
+    send_up(in.part(1, n));
+    return {std::uint32_t(n + 1)};
+  }
+};
+struct impatient : plain {
+  void attached() override { limit(time_limit::both, std::chrono::minutes(1)); }
+  void timed_out(time_limit, clock_duration) override { throw std::runtime_error("too late"); }
+};
+
+// ---- good ones that are not like the others
+
+/// Writes what comes within 5 ms together.
+struct coalescing : plain {
+  std::string waiting;
+  void flush() {
+    limit(time_limit::write, no_limit);
+    if (!waiting.empty()) write_below(slice::copy_of(std::exchange(waiting, {})));
+  }
+  void write(slice b) override {
+    if (waiting.empty()) limit(time_limit::write, std::chrono::milliseconds(5));
+    waiting += b.view();
+    if (waiting.size() > 1000) flush();
+  }
+  void timed_out(time_limit, clock_duration) override { flush(); }
+  void finish() override {
+    flush();
+    finish_below();
+  }
+  void close(ended_by how) override {
+    flush();
+    close_below(how);
+  }
+};
+struct no_half_close : plain {
+  bool can_finish() const noexcept override { return false; }
+  void finish() override { throw std::logic_error("finish was told"); }
+};
+
 } // namespace
+
+TEST_CASE("X7: the kit finds what is lost behind the peer's end, and said twice at ours") {
+  is_caught(checked<deaf_after_eof>(), "what is written after the peer's end: the peer got");
+  is_caught(checked<stuck_after_eof>(), "the stack did not end when it was closed\n");
+  is_caught(checked<two_trailers>(), "written below behind the layer's own finish\n");
+}
+
+TEST_CASE("X7: the kit finds a layer that garbage fails, or that time does") {
+  const auto r = check_layer([] { return below_script("3abc0"); }, layered_as<trusting>("trusting"),
+                             [] { return above_script({"x"}).receives({"abc", ""}).sends("x"); });
+  is_caught(r, "bytes that are no messages: the stack failed");
+  is_caught(checked<impatient>(), "an hour passes\n");
+}
+
+TEST_CASE("X7: the kit passes a layer that takes its time, if it is given some") {
+  const auto below = [] { return below_script("abc\n"); };
+  const auto above = [] { return above_script({"x1", "yz2"}).receives({"abc\n"}).sends("x1yz2"); };
+  const check_options patient{.patience = std::chrono::milliseconds(10)};
+  const auto r = check_layer(below, layered_as<coalescing>("coalescing"), above, patient);
+  CHECK_MESSAGE(r.passed(), r.text());
+  CHECK_FALSE(check_layer(below, layered_as<coalescing>("coalescing"), above).passed());
+}
+
+TEST_CASE("X7, P22: the kit asks no layer for a half-close that cannot") {
+  const auto r = checked<no_half_close>();
+  CHECK_MESSAGE(r.passed(), r.text());
+}
 
 TEST_CASE("X7: the kit's script for a broken end has that end in it") {
   is_caught(checked<abort_as_close>(),

@@ -11,6 +11,7 @@
 #include "sockets.hpp"
 
 #include <ostream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -301,10 +302,11 @@ CRECHE_TEST("T2: a cancelled next has taken nothing, a cancelled send has sent n
 
 CRECHE_TEST("T1: a stack ends with its nursery, and its task is told") {
   memory_wire w;
+  std::optional<connection> c; // outlives the task, or its end would close the stack as well
   auto body = [&](nursery& inner) -> task<> {
-    auto c = co_await open(inner, w.transport() / lines(line_end::lf));
+    c.emplace(co_await open(inner, w.transport() / lines(line_end::lf)));
     inner.cancel();
-    co_await c.frames().next();
+    co_await c->frames().next();
   };
   co_await with_nursery(body);
   CHECK(w.over());
