@@ -10,8 +10,8 @@
 #include "runtime/this_task.hpp"
 #include "sockets.hpp"
 
-#include <ostream>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
