@@ -211,6 +211,15 @@ TEST_CASE("X7: the kit passes lines with raw bytes in between") {
                       [] { return above_script({"x"}).receives({"DATA2a\nline"}).sends("x\n"); }));
 }
 
+TEST_CASE("X7: what is left over may be what the layer refuses, and ends the stack for") {
+  is_fine("lines",
+          check_layer([] { return below_script("a\n\nb\n", "too long"); }, lines(line_end::lf, 4),
+                      [] { return above_script({"x"}).receives({"a", "", "b"}).sends("x\n"); }));
+  is_fine("netstring",
+          check_layer([] { return below_script("1:a,0:,", "9:"); }, netstring(4),
+                      [] { return above_script({"x"}).receives({"a", ""}).sends("1:x,"); }));
+}
+
 TEST_CASE("X7: the kit passes a layer that only forwards, and two of them") {
   const auto above = [] { return above_script({"ab", "c"}).receives({"hello"}).sends("abc"); };
   const auto below = [] { return below_script("hello"); };

@@ -99,14 +99,6 @@ struct app_link {
   app_link() = default;
   app_link(const app_link&) = delete;
   ~app_link();
-  /// Another one will come. What was wrong stays so.
-  void next_life() {
-    trace next;
-    next.wrong = std::move(t.wrong);
-    t = std::move(next);
-    connected = false;
-    hold_after = crash_after = ~std::size_t{0};
-  }
   trace t;
   app* layer = nullptr;
   bool connected = false;
@@ -185,26 +177,40 @@ app_link::~app_link() {
   if (layer) layer->to = nullptr;
 }
 
+// ---- a wire and an application of its own for every life of the stack
+
+/// One that ends is started again at once; what the script does is done to the one before, until it
+/// goes on to the newest.
+struct lives {
+  struct life {
+    explicit life(bool lockstep) : wire(lockstep) {}
+    memory_wire wire;
+    app_link application;
+  };
+  explicit lives(bool lock) : lockstep(lock) {}
+  lives(const lives&) = delete;
+  std::deque<life> all;
+  std::size_t current = 0;
+  const bool lockstep;
+
+  memory_wire& wire() { return all[current].wire; }
+  app_link& application() { return all[current].application; }
+  bool is_newest() const noexcept { return current + 1 == all.size(); }
+  void go_on() { // what was wrong stays so
+    auto wrong = std::move(application().t.wrong);
+    current = all.size() - 1;
+    application().t.wrong = std::move(wrong);
+  }
+};
+
 struct frames_app final : app {
-  using app::app;
+  explicit frames_app(lives* l) : app(&l->all.back().application) {}
   using speaks_below = frames;
   using speaks_above = no_speech;
 };
 struct octets_app final : app {
-  using app::app;
+  explicit octets_app(lives* l) : app(&l->all.back().application) {}
   using speaks_above = no_speech;
-};
-
-// ---- the transport: a wire of its own for every life of the stack
-
-struct lives {
-  explicit lives(bool lock) : lockstep(lock) {}
-  lives(const lives&) = delete;
-  std::deque<memory_wire> wires;
-  app_link application;
-  const bool lockstep;
-
-  memory_wire& wire() { return wires.back(); }
 };
 
 class renewed_transport final : public creche::detail::layer_part {
@@ -213,8 +219,7 @@ public:
       : layer_part(l.lockstep ? "lockstep" : "memory", speech::nothing, speech::octets), lives_(l) {
   }
   void add_to(internal::stack_actor& s) const override {
-    auto& w = lives_.wires.emplace_back(lives_.lockstep);
-    if (lives_.wires.size() > 1) lives_.application.next_life();
+    auto& w = lives_.all.emplace_back(lives_.lockstep).wire;
     w.connect_later();
     w.transport().parts().front()->add_to(s);
   }
@@ -227,14 +232,13 @@ any_stack stack_for(const any_stack& layer, lives& l) {
   const any_stack transport(creche::detail::part::make<renewed_transport>(l));
   any_stack below = transport.on_top(layer);
   if (layer.above() == speech::nothing) return below;
-  if (layer.above() == speech::frames)
-    return below.on_top(layered_as<frames_app>("app", &l.application));
-  return below.on_top(layered_as<octets_app>("app", &l.application));
+  if (layer.above() == speech::frames) return below.on_top(layered_as<frames_app>("app", &l));
+  return below.on_top(layered_as<octets_app>("app", &l));
 }
 
 void play_step(const step& x, lives& l, child& c) {
   auto& w = l.wire();
-  auto& a = l.application;
+  auto& a = l.application();
   switch (x.what) {
   case act::connect:
     a.connected = true;
@@ -311,12 +315,13 @@ task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration 
   co_await sleep_for(1ns);
   bool ends = false;
   for (auto& x : s.steps) {
-    if (x.what == act::again && c.restarts() == 0) {
-      if (ends && l.application.connected)
-        l.application.t.wrong = "the stack did not end, and so was not restarted";
-      l.application.t.moot = true;
+    if (x.what == act::again && l.is_newest()) {
+      if (ends && l.application().connected)
+        l.application().t.wrong = "the stack did not end, and so was not restarted";
+      l.application().t.moot = true;
       break;
     }
+    if (x.what == act::again) l.go_on();
     ends = ends || is_end(x.what);
     play_step(x, l, c);
     for (std::size_t i = 0; x.what == act::turns && i < x.n; ++i) co_await sleep_for(0ns);
@@ -326,10 +331,10 @@ task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration 
   co_await sleep_for(patience);
   const bool drains = s.has(act::drain);
   const auto end = [&]() -> task<> { co_await c.wait(); };
-  if (drains && l.application.connected) co_await move_on_after(far, end);
-  auto& t = l.application.t;
+  if (drains && l.application().connected) co_await move_on_after(far, end);
+  auto& t = l.application().t;
   auto& w = l.wire();
-  t.over = c.ended();
+  t.over = c.ended() || !l.is_newest();
   t.down = w.got();
   t.given = w.given();
   if (s.looks) t.above = bytes_at(tree(), application_name);
@@ -338,8 +343,8 @@ task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration 
   t.finished = w.finished();
   t.how = w.how();
   t.aborted = w.aborted();
-  t.connected = l.application.connected;
-  if (!t.over && l.application.connected && t.wrong.empty() && !s.has(act::again)) {
+  t.connected = l.application().connected;
+  if (!t.over && l.application().connected && t.wrong.empty() && !s.has(act::again)) {
     if (ends) t.wrong = "the stack did not end, though it was broken off";
     if (drains && !t.stalled && !t.held) t.wrong = "the stack did not end when it was drained";
   }
