@@ -117,3 +117,26 @@ CRECHE_TEST("L1: what is under way counts anew when frames become bytes, and byt
     }
   }
 }
+
+namespace {
+struct plain_frames final : plain {
+  using speaks_below = frames;
+  using speaks_above = frames;
+};
+} // namespace
+
+CRECHE_TEST("L1: who reads nothing ahead reads nothing ahead after an edit, either") {
+  memory_wire w;
+  auto c = co_await open(n, w.transport() / lines(line_end::lf));
+  c.read_ahead(false);
+  co_await c.insert_above("lines", layered_as<plain_frames>("frames"));
+  w.feed("a\nb\nc\n");
+  co_await settled();
+  CHECK(c.frames().unread() == 0);
+  std::string got;
+  co_await read_some(c, 1, got);
+  co_await settled();
+  CHECK(c.frames().unread() == 0);
+  co_await read_some(c, 2, got);
+  CHECK(got == "a|b|c|");
+}
