@@ -31,19 +31,19 @@ internal::user_layer& layer::shell() const {
 }
 
 take layer::received(const slice& in) {
-  if (shell().has_above()) shell().send_up(in);
+  if (shell_->has_above()) shell_->send_up(in);
   return all(in);
 }
 void layer::eof() {
-  if (shell().told_established())
+  if (shell_->told_established())
     eof_above();
   else
     end(ended_by::truncated);
 }
-void layer::drain() { shell().drain_above(); }
+void layer::drain() { shell_->drain_above(); }
 void layer::timed_out(time_limit t, clock_duration) {
   const auto why = std::make_error_code(std::errc::timed_out);
-  shell().end(ended_by::timeout, why, t == time_limit::write_stall);
+  shell_->end(ended_by::timeout, why, t == time_limit::write_stall);
 }
 
 take layer::wait() noexcept {

@@ -419,6 +419,7 @@ void layer_actor::write_below(slice* parts, std::size_t n) {
     own_for_loop_of(*below_, m->bytes);
     put(*below_, std::move(m));
   }
+  if (waits) wrote_without_room();
 }
 
 // Behind what was written before.

@@ -134,6 +134,8 @@ protected:
   virtual void abort(ended_by how) { put_below(verb::abort, how); }
   /// The layer above takes bytes again.
   virtual void resume_in();
+  /// What it has written waits until the layer below takes bytes again.
+  virtual void wrote_without_room() {}
   /// Kept behind what was written before, whatever waits here.
   virtual void ask_drained(message_ptr m);
   /// The same; it goes no further than the layer that it is for.

@@ -28,14 +28,6 @@ public:
   void eof_above();
   void established_above();
   bool can_finish_below() const noexcept { return stack().can_finish_below(*this); }
-  void write_below(slice&& b) {
-    layer_actor::write_below(std::move(b));
-    if (waits_below()) note_stall();
-  }
-  void write_below(slice* parts, std::size_t n) {
-    layer_actor::write_below(parts, n);
-    if (waits_below()) note_stall();
-  }
   /// Whatever it has said it needs.
   void look_again() noexcept {
     forget_need();
@@ -68,6 +60,7 @@ private:
   void drain() override;
   void resume_out() override;
   void resume_in() override;
+  void wrote_without_room() override { note_stall(); }
   void unused_taken() override;
   void write(message_ptr m) override;
   void finish_writing() override;
