@@ -149,7 +149,6 @@ void user_layer::abort(ended_by how) {
 
 void user_layer::resume_out() {
   layer_actor::resume_out();
-  stalled_ = false;
   go_on();
   if (!dead_ && !ending_ && room_below()) layer_->resume_out();
   note_stall();

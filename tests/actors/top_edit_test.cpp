@@ -5,6 +5,7 @@
 #include "runtime/testing/doctest.hpp"
 #include "runtime/testing/virtual_run.hpp"
 #include "runtime/this_task.hpp"
+#include "runtime/tree.hpp"
 #include "runtime/when.hpp"
 
 #include <string>
@@ -152,4 +153,59 @@ CRECHE_TEST("L1, P24: a framer forgets how far it had looked into bytes that are
   co_await check(lines(line_end::lf), "lines");
   co_await check(lines(line_end::either), "lines");
   co_await check(delimiter("\n"), "delimiter");
+}
+
+namespace {
+/// Takes itself out, or puts a layer below itself, when the peer says so.
+struct on_word : octet_pass {
+  bool stays;
+  explicit on_word(bool s) : stays(s) {}
+  take received(const slice& in) override {
+    if (stays)
+      insert_below(layered<octet_pass>());
+    else
+      remove();
+    return all(in);
+  }
+};
+} // namespace
+
+CRECHE_TEST(
+    "L1: what waits for room in a layer that changes the stack is sent, once and in order") {
+  for (const bool stays : {false, true}) {
+    for (const unsigned way : {0u, 1u, 2u, 3u}) {
+      const bool more = way & 1, below_top = way & 2;
+      INFO("stays " << stays << ", way " << way);
+      memory_wire w;
+      w.take(0);
+      any_stack value = w.transport() / layered<octet_pass>() / layered<on_word>(stays);
+      if (!below_top) value = value.on_top(layered<octet_pass>());
+      auto c = co_await open(n, std::move(value));
+      std::string said;
+      auto talk = [&]() -> task<> {
+        for (int i = 0; i < 40; ++i) {
+          const auto part = std::string(9'000, char('a' + i % 26)) + std::to_string(i);
+          said += part;
+          co_await c.send(part);
+        }
+      };
+      auto talker = n.start(talk);
+      co_await sleep_for(1s);
+      CHECK_FALSE(talker.ended());
+      w.feed("now");
+      co_await sleep_for(1s);
+      if (more) { // a little at a time
+        for (int i = 0; i < 100; ++i) {
+          w.take(3'000);
+          co_await sleep_for(1ms);
+        }
+      }
+      w.take(memory_wire::no_end);
+      co_await talker.wait();
+      co_await c.drained();
+      CHECK((w.got() == said));
+      CHECK(tree().bytes == 0);
+      c.close();
+    }
+  }
 }
