@@ -130,7 +130,7 @@ def while_restarting(program):
                 c.flight = c.head()
                 c.take(4)
             check_equal(f"a crash, {rounds} looks later SIGTERM", demo.get("/crash").status, 202)
-            until(lambda: demo.child("worker")["failure"])
+            until(lambda: demo.child("worker").get("failure"))
             for _ in range(rounds):
                 worker = demo.child("worker")
             demo.signal(signal.SIGTERM)
@@ -148,7 +148,7 @@ def while_waiting_long(program):
     with Demo(program) as demo:
         for n in range(4):
             until(lambda: demo.get("/crash").status == 202)
-            until(lambda n=n: (w := demo.child("worker"))["restarts"] >= n and w["failure"]
+            until(lambda n=n: (w := demo.child("worker"))["restarts"] >= n and w.get("failure")
                   and (n < 3 or w["state"] == "waiting for restart"))
         demo.signal(signal.SIGTERM)
         check_equal("a stop during a long backoff: exit 0", demo.ended(), 0)
