@@ -624,6 +624,7 @@ CRECHE_TEST("P14: a drain in the middle of a handshake ends the stack at once") 
   co_await child.wait();
   CHECK(now() - before < 1ms);
   CHECK(w.how() == ended_by::local);
+  CHECK(w.closed());
 }
 
 CRECHE_TEST("P22: who cannot say its end and still read is not asked to, whoever is above it") {
