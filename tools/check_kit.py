@@ -3,17 +3,16 @@
 
 A layer is a word of stack_words, a public function that gives a stack_of, or a class that derives
 from one of the classes of layers. Each must have a line `is_fine("<its word>", check_layer(...` in
-tests/actors/check_layer_test.cpp; the word of a class is its name without _layer. Prints one line
-per finding, and fails if there is any. First it proves itself: with a layer made up, of each of the
-three forms, and with a case taken away, it must find just that.
+tests/actors/testing/check_layer_test.cpp; the word of a class is its name without _layer. Prints
+one line per finding, and fails if there is any. First it proves itself: with a layer made up, of
+each of the three forms, and with a case taken away, it must find just that.
 """
 import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = "tests/actors/check_layer_test.cpp"
-WORDS = "actors/stack_text.cpp"
+CASES = "tests/actors/testing/check_layer_test.cpp"
 
 # Classes and functions whose layer goes by another word.
 JUDGED_AS = {
@@ -25,6 +24,8 @@ JUDGED_AS = {
 }
 NOT_JUDGED = {
     "layer_actor": "what every layer derives from; nobody makes one",
+    "http1_output": "what http1_layer derives from; nobody makes one",
+    "stream_layer": "what every transport derives from; nobody makes one",
     "top_layer": "the task's end of a stack: connection_test",
     "app": "the kit's own",
     "frames_app": "the kit's own",
@@ -32,8 +33,8 @@ NOT_JUDGED = {
 }
 # What stands below everything cannot be put above the kit's transport; these files hold it.
 HELD_BY = {
-    "tcp": "tests/actors/tcp_layer_test.cpp",
-    "memory": "tests/actors/memory_test.cpp",
+    "tcp": "tests/actors/transport/tcp_layer_test.cpp",
+    "memory": "tests/actors/testing/memory_test.cpp",
 }
 
 FUNCTION = re.compile(r"^(?:template <[^\n]*>\s)?stack_of<[^;={}()]*>\s+(\w+)\(", re.M)
@@ -48,9 +49,9 @@ def line_of(text, at):
 
 def offered(files):
     """(word, where, what) of every layer."""
-    for m in re.finditer(r'\badd\("(\w+)", make_', files.get(WORDS, "")):
-        yield m.group(1), f"{WORDS}:{line_of(files[WORDS], m.start())}", "the word"
     for name, text in files.items():
+        for m in re.finditer(r'\bwords\.add\("(\w+)", ', text):
+            yield m.group(1), f"{name}:{line_of(text, m.start())}", "the word"
         if name.endswith(".hpp") and "/internal/" not in name:
             for m in FUNCTION.finditer(text):
                 if m.group(1) not in MAKERS:
@@ -89,7 +90,7 @@ def prove(files, cases, held):
     """What this check would not see, if anything."""
     before = len(judge(files, cases, held))
     made_up = {
-        "a word": {WORDS: files[WORDS] + '\nvoid f() { add("made_up", make_made_up); }\n'},
+        "a word": {"actors/made_up.cpp": '\nvoid f() { words.add("made_up", from_text); }\n'},
         "a function": {"actors/made_up.hpp": "\nstack_of<octets, frames> made_up(int n);\n"},
         "a class": {"actors/made_up.cpp": "class made_up_layer final : public layer {};\n"},
         "a shell": {"actors/internal/made_up.hpp":

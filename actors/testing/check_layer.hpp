@@ -33,7 +33,7 @@
 //    taken from below, and sent up: 128 KiB and one message
 //  - the stack ends when its transport or its application does, or when it is cancelled or drained;
 //    nothing is left of it; what came before a drain has come out
-//  - nobody fails of whom it was not asked
+//  - nothing fails that was not asked to
 //  - opened again after any end, the stack is as new
 //  - nothing that the peer sends makes it fail: it may end the stack as refused; and time does not
 //  - it comes to rest. (A handler that never returns hangs the kit as well.)
@@ -44,7 +44,7 @@
 #pragma once
 
 #include "actors/testing/memory.hpp"
-#include "runtime/clock.hpp"
+#include "runtime/time/clock.hpp"
 
 #include <cstdint>
 #include <string>
@@ -67,12 +67,12 @@ class above_script {
 public:
   explicit above_script(std::vector<std::string> w = {}) : writes(std::move(w)) {}
   /// What it must receive for the peer's messages. Of octets the sum counts.
-  above_script&& receives(std::vector<std::string> r) && {
-    return received = std::move(r), std::move(*this);
+  above_script&& receives(std::vector<std::string> pieces) && {
+    return received = std::move(pieces), std::move(*this);
   }
   /// What the peer must get for its writes, behind what the layer answers to the peer; of a server
   /// the end of its answers.
-  above_script&& sends(std::string s) && { return sent = std::move(s), std::move(*this); }
+  above_script&& sends(std::string text) && { return sent = std::move(text), std::move(*this); }
 
   std::vector<std::string> writes, received;
   std::string sent;
@@ -80,14 +80,19 @@ public:
 
 struct check_options {
   std::uint64_t seed = 0; ///< of the order of turns; 0: drawn, or CRECHE_SEED of the environment
-  /// The peer's messages may be sent again and again: then the layer's appetite is measured.
+  /// The peer's messages may be sent again and again, and so may the application's: then the
+  /// layer's appetite is measured. False for one whose messages depend on those before (a stream
+  /// cipher).
   bool repeats = true;
   /// Bytes that may be taken from a peer while nobody above takes anything. Twice as many are sent,
   /// and more.
   std::size_t most_taken = 400 * 1024;
   /// Passes after every step: as long as the layer may take over one. (It writes what came within
   /// 5 ms together; it waits for an answer to its goodbye for 3 s.)
-  clock_duration patience = std::chrono::nanoseconds(1);
+  time_span patience = std::chrono::nanoseconds(1);
+  /// Plays and judges this one only: what a report says behind "script:". Throws
+  /// std::invalid_argument, with a sentence, if it is none.
+  std::string script = {};
 };
 
 class check_report {
@@ -104,7 +109,7 @@ public:
 
 namespace detail {
 check_report check(const any_stack& layer, const below_script& below, const above_script& above,
-                   const check_options& o);
+                   const check_options& options);
 } // namespace detail
 
 /// `make_below()` gives a below_script, `make_above()` an above_script. Any one layer, or several,

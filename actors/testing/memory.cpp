@@ -1,6 +1,6 @@
 #include "actors/testing/memory.hpp"
 
-#include "actors/internal/stack_actor.hpp"
+#include "actors/stack/internal/stack_actor.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -45,10 +45,10 @@ struct memory_link {
   mutable bool finished = false, closed = false, aborted = false, over = false;
   mutable ended_by how = ended_by::clean;
 
-  explicit memory_link(const memory_options& o) : lockstep(o.lockstep) {
-    pipes[0].wrong = o.to_a;
-    pipes[1].wrong = o.to_b;
-    for (auto& p : pipes) p.capacity = o.capacity;
+  explicit memory_link(const memory_options& options) : lockstep(options.lockstep) {
+    pipes[0].wrong = options.to_a;
+    pipes[1].wrong = options.to_b;
+    for (auto& p : pipes) p.capacity = options.capacity;
   }
   explicit memory_link(bool lock) : lockstep(lock), by_hand(true) { pipes[0].capacity = ~0ul; }
 };
@@ -57,10 +57,10 @@ namespace {
 
 class memory_layer final : public layer_actor, timer {
 public:
-  memory_layer(caf::actor_config& cfg, internal::child_record* r, internal::stack_actor& s,
-               creche::detail::shared<memory_link> l, int end)
-      : layer_actor(cfg, r, s), link_(std::move(l)), end_(end) {
-    fire = [](timer& t) { static_cast<memory_layer&>(t).poke(); };
+  memory_layer(caf::actor_config& cfg, internal::child_record* record, internal::stack_actor& stack,
+               creche::detail::shared<memory_link> link, int end)
+      : layer_actor(cfg, record, stack), link_(std::move(link)), end_(end) {
+    fire = [](timer& own) { static_cast<memory_layer&>(own).poke(); };
   }
   ~memory_layer() override { on_over(); }
   std::string_view kind() const noexcept override {
@@ -72,7 +72,7 @@ public:
     wake_up();
   }
   time_point now() const noexcept { return home_.now(); }
-  void drained_by_reader(std::size_t n) {
+  void taken_by_reader(std::size_t n) {
     if (link_->lockstep && !dead_) took_above(std::uint32_t(n));
     poke();
   }
@@ -98,14 +98,14 @@ private:
     push_in();
     if (!dead_) push_out();
   }
-  void write(message_ptr m) override {
-    if (finishing_) link_->late += m->bytes.size();
-    if (finishing_ || closing_) return took_above(m->bytes.size());
-    out_.push(std::move(m));
+  void write(message_ptr order) override {
+    if (finishing_) link_->late += order->bytes.size();
+    if (finishing_ || closing_) return took_above(order->bytes.size());
+    out_.push(std::move(order));
     push_out();
   }
-  void ask_drained(message_ptr m) override {
-    out_.push(std::move(m));
+  void ask_flushed(message_ptr order) override {
+    out_.push(std::move(order));
     push_out();
   }
   void finish_writing() override {
@@ -165,7 +165,7 @@ private:
       drain_behind_ -= std::min(drain_behind_, n);
       if (!drain_behind_) layer_actor::drain();
     }
-    if (n && p.writer) p.writer->drained_by_reader(n);
+    if (n && p.writer) p.writer->taken_by_reader(n);
     if (!p.packets.empty()) {
       if (p.packets.front().due > now()) home_.arm(*this, p.packets.front().due);
       return;
@@ -183,8 +183,8 @@ private:
     std::uint32_t taken = 0;
     bool news = false;
     while (out_) {
-      if (out_.front()->verb == verb::ask_drained) {
-        tell_drained(out_.pop());
+      if (out_.front()->verb == verb::ask_flushed) {
+        tell_flushed(out_.pop());
         continue;
       }
       auto& b = out_.front()->bytes;
@@ -260,12 +260,13 @@ void pipe::enter(std::string_view bytes, time_point now) {
 
 class memory_part final : public creche::detail::layer_part {
 public:
-  memory_part(std::string t, creche::detail::shared<memory_link> l, int end)
-      : layer_part(std::move(t), speech::nothing, speech::octets), link_(std::move(l)), end_(end) {}
-  void add_to(internal::stack_actor& s) const override {
+  memory_part(std::string form, creche::detail::shared<memory_link> link, int end)
+      : layer_part(std::move(form), speech::nothing, speech::octets), link_(std::move(link)),
+        end_(end) {}
+  void add_to(internal::stack_actor& stack) const override {
     if (std::exchange(link_->opened[end_], true))
       throw std::logic_error("this end of a memory transport was opened before");
-    s.add_layer<memory_layer>("memory", nullptr, link_, end_);
+    stack.add_layer<memory_layer>("memory", nullptr, link_, end_);
   }
 
 private:
@@ -273,21 +274,21 @@ private:
   int end_;
 };
 
-stack_of<no_speech, octets> end_of(const creche::detail::shared<memory_link>& l, int end) {
-  std::string text = l->lockstep ? "lockstep" : "memory";
+stack_of<no_speech, octets> end_of(const creche::detail::shared<memory_link>& link, int end) {
+  std::string text = link->lockstep ? "lockstep" : "memory";
   return stack_of<no_speech, octets>(
-      any_stack(creche::detail::part::make<memory_part>(std::move(text), l, end)));
+      any_stack(creche::detail::part::make<memory_part>(std::move(text), link, end)));
 }
 
-void poke(const memory_link& l) {
-  if (auto* r = l.pipes[0].reader) r->poke();
+void poke(const memory_link& link) {
+  if (auto* r = link.pipes[0].reader) r->poke();
 }
 
 } // namespace
 } // namespace detail
 
-memory_ends memory_pair(const memory_options& o) {
-  const auto l = creche::detail::shared<detail::memory_link>::make<detail::memory_link>(o);
+memory_ends memory_pair(const memory_options& options) {
+  const auto l = creche::detail::shared<detail::memory_link>::make<detail::memory_link>(options);
   return {detail::end_of(l, 0), detail::end_of(l, 1)};
 }
 

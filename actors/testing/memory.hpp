@@ -8,8 +8,8 @@
 // Deterministic on the virtual clock. All of it belongs to one loop, that of the stacks.
 #pragma once
 
-#include "actors/stack.hpp"
-#include "runtime/clock.hpp"
+#include "actors/stack/stack.hpp"
+#include "runtime/time/clock.hpp"
 
 #include <string>
 #include <string_view>
@@ -20,7 +20,7 @@ namespace creche::testing {
 struct faults {
   static constexpr std::size_t never = ~std::size_t{0};
   std::size_t split = never;       ///< in pieces of at most so many bytes
-  clock_duration delay{};          ///< every piece comes so much later
+  time_span delay{};               ///< every piece comes so much later
   std::size_t drop_at = never;     ///< from this byte on ...
   std::size_t drop_bytes = never;  ///< ... so many are lost, and nobody is told
   std::size_t truncate_at = never; ///< after so many bytes comes the end of the stream

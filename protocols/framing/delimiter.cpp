@@ -5,7 +5,10 @@
 
 namespace creche::framing {
 
-delimiter::delimiter(std::string_view end, const framing::limits& l) : framer_base(l), end_(end) {
+static_assert(framer<delimiter>);
+
+delimiter::delimiter(std::string_view end, const framing::limits& bounds)
+    : framer_base(bounds), end_(end) {
   if (end.empty() || end.size() > longest)
     throw std::invalid_argument("delimiter: the end of a frame has 1 to 64 bytes");
 }
@@ -24,7 +27,7 @@ step delimiter::next(bytes in) {
 }
 
 // The end may also arise where the frame and its end meet: "a-" with the end "--".
-errc delimiter::wrap(bytes frame, envelope& e) const noexcept {
+errc delimiter::wrap(bytes frame, envelope& around) const noexcept {
   if (frame.size() > limits_.frame) return errc::frame_too_large;
   const auto text = detail::chars(frame);
   if (text.find(end_) != text.npos) return errc::contains_end;
@@ -35,8 +38,8 @@ errc delimiter::wrap(bytes frame, envelope& e) const noexcept {
         end.substr(n) == end.substr(0, end.size() - n))
       return errc::contains_end;
   }
-  e.head_size = 0;
-  e.tail = end_;
+  around.head_size = 0;
+  around.tail = end_;
   return errc::none;
 }
 

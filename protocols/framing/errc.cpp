@@ -4,8 +4,8 @@
 
 namespace creche::framing {
 
-std::string_view text(errc e) noexcept {
-  switch (e) {
+std::string_view text(errc error) noexcept {
+  switch (error) {
   case errc::none: return "no error";
   case errc::frame_too_large: return "the frame is larger than the limit";
   case errc::too_many_empty: return "too many empty frames in a row";
@@ -21,10 +21,12 @@ std::string_view text(errc e) noexcept {
 }
 
 const std::error_category& category() noexcept {
-  static const detail::error_category<errc> instance("framing");
+  static const creche::detail::error_category<errc> instance("framing");
   return instance;
 }
 
-std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), category()}; }
+std::error_code make_error_code(errc error) noexcept {
+  return {static_cast<int>(error), category()};
+}
 
 } // namespace creche::framing

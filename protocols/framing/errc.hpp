@@ -28,12 +28,12 @@ enum class errc : std::uint8_t {
 };
 
 /// What is wrong, in words that may be shown to the peer.
-std::string_view text(errc e) noexcept;
+std::string_view text(errc error) noexcept;
 
 /// The category "framing".
 const std::error_category& category() noexcept;
 
-std::error_code make_error_code(errc e) noexcept;
+std::error_code make_error_code(errc error) noexcept;
 
 } // namespace creche::framing
 

@@ -12,7 +12,7 @@ public:
 
   step next(bytes in);
   std::size_t most_unused() const noexcept { return limits_.frame - 1; }
-  errc wrap(bytes frame, envelope& e) const noexcept;
+  errc wrap(bytes frame, envelope& around) const noexcept;
   std::size_t size() const noexcept { return limits_.frame; }
 };
 

@@ -5,8 +5,10 @@
 
 namespace creche::framing {
 
-length_prefix::length_prefix(unsigned width, byte_order order, const framing::limits& l)
-    : framer_base(l), width_(std::uint8_t(width)), order_(order) {
+static_assert(framer<length_prefix>);
+
+length_prefix::length_prefix(unsigned width, byte_order order, const framing::limits& bounds)
+    : framer_base(bounds), width_(std::uint8_t(width)), order_(order) {
   if (width != 1 && width != 2 && width != 4 && width != 8)
     throw std::invalid_argument("length_prefix: the width is 1, 2, 4 or 8 bytes");
   if (width < 4) limits_.frame = std::min(limits_.frame, (std::size_t{1} << (8 * width)) - 1);
@@ -26,15 +28,15 @@ step length_prefix::next(bytes in) {
   return found(end, in.subspan(width_, std::size_t(length)), in);
 }
 
-errc length_prefix::wrap(bytes frame, envelope& e) const noexcept {
+errc length_prefix::wrap(bytes frame, envelope& around) const noexcept {
   if (frame.size() > limits_.frame) return errc::frame_too_large;
   std::uint64_t left = frame.size();
   for (unsigned i = 0; i < width_; ++i, left >>= 8) {
     const unsigned at = order_ == byte_order::little ? i : width_ - 1u - i;
-    e.head_bytes[at] = char(left & 0xff);
+    around.head_bytes[at] = char(left & 0xff);
   }
-  e.head_size = width_;
-  e.tail = {};
+  around.head_size = width_;
+  around.tail = {};
   return errc::none;
 }
 

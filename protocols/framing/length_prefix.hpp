@@ -15,11 +15,11 @@ public:
   /// `width` in bytes: 1, 2, 4 or 8, else std::invalid_argument. What the width cannot say is over
   /// the limit as well.
   explicit length_prefix(unsigned width, byte_order order = byte_order::big,
-                         const framing::limits& l = {});
+                         const framing::limits& bounds = {});
 
   step next(bytes in);
   std::size_t most_unused() const noexcept { return limits_.frame + width_ - 1; }
-  errc wrap(bytes frame, envelope& e) const noexcept;
+  errc wrap(bytes frame, envelope& around) const noexcept;
   unsigned width() const noexcept { return width_; }
   byte_order order() const noexcept { return order_; }
 

@@ -5,21 +5,23 @@
 
 namespace creche::framing {
 
+static_assert(framer<lines>);
+
 namespace {
 
 constexpr auto none = static_cast<std::size_t>(-1);
 
-std::size_t find(bytes in, std::size_t from, std::size_t to, char c) noexcept {
+std::size_t find(bytes in, std::size_t from, std::size_t to, char wanted) noexcept {
   if (from >= to) return none;
-  const void* at = std::memchr(in.data() + from, c, to - from);
+  const void* at = std::memchr(in.data() + from, wanted, to - from);
   return at ? std::size_t(static_cast<const std::byte*>(at) - in.data()) : none;
 }
 
 } // namespace
 
 // Behind the longest line that is allowed, it is too long, whatever else is wrong with it.
-step lines::fail_in_line(errc e, bytes in, std::size_t at) noexcept {
-  return fail(at <= limits_.frame ? e : errc::frame_too_large, in);
+step lines::fail_in_line(errc error, bytes in, std::size_t at) noexcept {
+  return fail(at <= limits_.frame ? error : errc::frame_too_large, in);
 }
 
 step lines::next(bytes in) {
@@ -56,14 +58,14 @@ step lines::next(bytes in) {
   return need(in.size() + 1);
 }
 
-errc lines::wrap(bytes line, envelope& e) const noexcept {
+errc lines::wrap(bytes line, envelope& around) const noexcept {
   if (line.size() > limits_.frame) return errc::frame_too_large;
   const auto text = detail::chars(line);
   if (text.find('\n') != text.npos) return errc::contains_end;
   if (end_ == line_end::crlf && text.find('\r') != text.npos) return errc::contains_end;
   if (end_ == line_end::either && text.ends_with('\r')) return errc::contains_end;
-  e.head_size = 0;
-  e.tail = end_ == line_end::lf ? "\n" : "\r\n";
+  around.head_size = 0;
+  around.tail = end_ == line_end::lf ? "\n" : "\r\n";
   return errc::none;
 }
 

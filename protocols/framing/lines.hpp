@@ -17,8 +17,8 @@ class lines : public detail::framer_base {
 public:
   static constexpr std::size_t usual_length = 8 * 1024;
 
-  explicit lines(line_end e, const framing::limits& l = {.frame = usual_length})
-      : framer_base(l), end_(e) {}
+  explicit lines(line_end end, const framing::limits& bounds = {.frame = usual_length})
+      : framer_base(bounds), end_(end) {}
 
   step next(bytes in);
   /// Bytes that were not used have been taken away: they will come again, or others instead.
@@ -32,11 +32,11 @@ public:
     return raw_ ? errc::truncated : framer_base::at_eof(unused);
   }
   std::size_t most_unused() const noexcept { return limits_.frame + 1; }
-  errc wrap(bytes line, envelope& e) const noexcept;
+  errc wrap(bytes line, envelope& around) const noexcept;
   line_end end() const noexcept { return end_; }
 
 private:
-  step fail_in_line(errc e, bytes in, std::size_t at) noexcept;
+  step fail_in_line(errc error, bytes in, std::size_t at) noexcept;
 
   line_end end_;
   std::uint64_t raw_ = 0;   // bytes to come that are no lines

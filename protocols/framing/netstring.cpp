@@ -4,15 +4,17 @@
 
 namespace creche::framing {
 
+static_assert(framer<netstring>);
+
 step netstring::next(bytes in) {
   if (error_ != errc::none) return fail(error_, in);
   std::size_t length = 0, at = 0;
   for (;; ++at) {
     if (at == in.size()) return need(at + 1);
-    const auto c = static_cast<char>(in[at]);
-    if (c == ':' && at) break;
-    if (c < '0' || c > '9' || (at == 1 && length == 0)) return fail(errc::bad_length, in);
-    length = length * 10 + std::size_t(c - '0');
+    const auto digit = static_cast<char>(in[at]);
+    if (digit == ':' && at) break;
+    if (digit < '0' || digit > '9' || (at == 1 && length == 0)) return fail(errc::bad_length, in);
+    length = length * 10 + std::size_t(digit - '0');
     if (length > limits_.frame) return fail(errc::frame_too_large, in);
   }
   const auto begin = at + 1, end = begin + length;
@@ -21,13 +23,13 @@ step netstring::next(bytes in) {
   return found(end + 1, in.subspan(begin, length), in);
 }
 
-errc netstring::wrap(bytes frame, envelope& e) const noexcept {
+errc netstring::wrap(bytes frame, envelope& around) const noexcept {
   if (frame.size() > limits_.frame) return errc::frame_too_large;
-  auto* const to = e.head_bytes.data();
-  const auto r = std::to_chars(to, to + most_digits, frame.size());
-  *r.ptr = ':';
-  e.head_size = std::uint8_t(r.ptr - to + 1);
-  e.tail = ",";
+  auto* const to = around.head_bytes.data();
+  const auto written = std::to_chars(to, to + most_digits, frame.size());
+  *written.ptr = ':';
+  around.head_size = std::uint8_t(written.ptr - to + 1);
+  around.tail = ",";
   return errc::none;
 }
 

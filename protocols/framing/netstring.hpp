@@ -11,11 +11,11 @@ namespace creche::framing {
 
 class netstring : public detail::framer_base {
 public:
-  explicit netstring(const framing::limits& l = {}) : framer_base(l) {}
+  explicit netstring(const framing::limits& bounds = {}) : framer_base(bounds) {}
 
   step next(bytes in);
   std::size_t most_unused() const noexcept { return limits_.frame + most_digits + 1; }
-  errc wrap(bytes frame, envelope& e) const noexcept;
+  errc wrap(bytes frame, envelope& around) const noexcept;
 
 private:
   static constexpr std::size_t most_digits = 10; // of limits::most

@@ -53,21 +53,21 @@ struct limits {
 
 /// A protocol that cuts a stream of bytes into frames.
 template <class C>
-concept framer = requires(C c, const C k, bytes in, envelope e) {
-  { c.next(in) } -> std::same_as<step>;
-  { k.error() } -> std::convertible_to<std::error_code>;
+concept framer = requires(C core, const C fixed, bytes in, envelope around) {
+  { core.next(in) } -> std::same_as<step>;
+  { fixed.error() } -> std::convertible_to<std::error_code>;
   // the stream ended, with so many bytes unused
-  { k.at_eof(std::size_t{}) } -> std::convertible_to<std::error_code>;
+  { fixed.at_eof(std::size_t{}) } -> std::convertible_to<std::error_code>;
   // the most bytes that it ever leaves unused
-  { k.most_unused() } -> std::same_as<std::size_t>;
+  { fixed.most_unused() } -> std::same_as<std::size_t>;
   // for sending: why not, or no error
-  { k.wrap(in, e) } -> std::convertible_to<std::error_code>;
+  { fixed.wrap(in, around) } -> std::convertible_to<std::error_code>;
 };
 
 namespace detail {
 
 /// Throws std::invalid_argument unless 1 <= frame <= limits::most.
-limits checked(const limits& l);
+limits checked(const limits& bounds);
 
 /// What framers share: how they fail, how empty frames are counted, and how a stream may end.
 class framer_base {
@@ -77,9 +77,9 @@ public:
   const framing::limits& limits() const noexcept { return limits_; }
 
 protected:
-  explicit framer_base(const framing::limits& l) : limits_(checked(l)) {}
-  step fail(errc e, bytes in) noexcept {
-    error_ = e;
+  explicit framer_base(const framing::limits& bounds) : limits_(checked(bounds)) {}
+  step fail(errc error, bytes in) noexcept {
+    error_ = error;
     return {event::failed, in.size(), {}, 0};
   }
   step found(std::size_t used, bytes frame, bytes in) noexcept {
@@ -96,8 +96,8 @@ protected:
   errc error_ = errc::none;
 };
 
-inline std::string_view chars(bytes b) noexcept {
-  return {reinterpret_cast<const char*>(b.data()), b.size()};
+inline std::string_view chars(bytes raw) noexcept {
+  return {reinterpret_cast<const char*>(raw.data()), raw.size()};
 }
 
 } // namespace detail

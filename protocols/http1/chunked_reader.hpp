@@ -27,12 +27,20 @@ public:
 
   /// Reads on, to the next piece of data at most. `in` begins with the first byte not used so far.
   /// REQUIRES: neither `end` nor `failed` was returned before.
-  step next(std::span<const std::byte> in, const limits& l) noexcept;
+  step next(std::span<const std::byte> in, const limits& bounds) noexcept;
 
 private:
   enum class phase : std::uint8_t {
     size,
-    extension,
+    extension, // behind a semicolon: its name is to come
+    extension_name,
+    extension_name_space,
+    extension_value, // behind the equals sign
+    extension_token,
+    extension_quoted,
+    extension_escaped, // behind a backslash
+    extension_quoted_end,
+    extension_value_space,
     size_lf,
     data,
     data_cr,
@@ -45,11 +53,14 @@ private:
     done,
   };
 
-  errc framing(char c, const limits& l) noexcept;
-  errc size(char c) noexcept;
-  errc extension(char c, const limits& l) noexcept;
-  errc begin_data(const limits& l) noexcept;
-  errc trailer(char c, const limits& l) noexcept;
+  errc framing(char next, const limits& bounds) noexcept;
+  errc size(char next) noexcept;
+  errc extension(char next, const limits& bounds) noexcept;
+  bool extension_may_end() const noexcept;
+  errc extension_part(char next) noexcept;
+  errc enter(phase next) noexcept { return phase_ = next, errc::none; }
+  errc begin_data(const limits& bounds) noexcept;
+  errc trailer(char next, const limits& bounds) noexcept;
 
   std::uint64_t left_ = 0;      // of the chunk
   std::uint64_t total_ = 0;     // announced so far by all chunks

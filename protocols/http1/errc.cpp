@@ -4,14 +4,14 @@
 
 namespace creche::http1 {
 
-std::string_view text(errc e) noexcept {
-  switch (e) {
+std::string_view text(errc error) noexcept {
+  switch (error) {
   case errc::none: return "no error";
   case errc::blank_lines: return "more than one empty line before the request";
   case errc::bad_method: return "the method is not a token followed by one space";
   case errc::bad_target: return "the request target is not a URI reference followed by one space";
   case errc::bad_version: return "the request line does not end with HTTP/ and a version";
-  case errc::version_not_supported: return "the version is neither HTTP/1.0 nor HTTP/1.1";
+  case errc::version_not_supported: return "the version is not HTTP/1.0 or HTTP/1.1";
   case errc::request_line_too_long: return "the request line is too long";
   case errc::bare_cr: return "a carriage return without a line feed";
   case errc::bare_lf: return "a line feed without a carriage return";
@@ -21,7 +21,6 @@ std::string_view text(errc e) noexcept {
   case errc::bad_field_value: return "a control character in a field value";
   case errc::too_many_fields: return "too many header fields";
   case errc::fields_too_large: return "the header fields are too large";
-  case errc::parser_disagrees: return "the head is malformed";
   case errc::host_missing: return "HTTP/1.1 without a Host field";
   case errc::host_twice: return "more than one Host field";
   case errc::bad_host: return "the Host field is not one host with an optional port";
@@ -38,7 +37,7 @@ std::string_view text(errc e) noexcept {
   case errc::bad_chunk_size: return "a chunk size is not a hexadecimal number";
   case errc::chunk_size_too_long: return "a chunk size has too many digits";
   case errc::bad_chunk_end: return "a chunk does not end with CRLF";
-  case errc::bad_chunk_extension: return "a control character in a chunk extension";
+  case errc::bad_chunk_extension: return "a chunk extension is malformed";
   case errc::chunk_extension_too_long: return "chunk extensions are too long";
   case errc::bad_trailer: return "a trailer field is malformed";
   case errc::trailers_too_large: return "the trailer fields are too large";
@@ -51,8 +50,8 @@ std::string_view text(errc e) noexcept {
   return "unknown http1 error";
 }
 
-int status_of(errc e) noexcept {
-  switch (e) {
+int status_of(errc error) noexcept {
+  switch (error) {
   case errc::body_too_large: return 413;
   case errc::request_line_too_long: return 414;
   case errc::unknown_expectation: return 417;
@@ -75,6 +74,8 @@ const std::error_category& category() noexcept {
   return instance;
 }
 
-std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), category()}; }
+std::error_code make_error_code(errc error) noexcept {
+  return {static_cast<int>(error), category()};
+}
 
 } // namespace creche::http1

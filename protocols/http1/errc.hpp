@@ -32,7 +32,6 @@ enum class errc : std::uint8_t {
   bad_field_value,
   too_many_fields,
   fields_too_large,
-  parser_disagrees,
 
   // what the fields mean (RFC 9112 §3.2, §6; RFC 9110 §7.2, §7.6.1, §10.1.1)
   host_missing,
@@ -67,15 +66,15 @@ enum class errc : std::uint8_t {
 inline constexpr std::size_t errc_kinds = static_cast<std::size_t>(errc::does_not_fit) + 1;
 
 /// What is wrong, in words that may be shown to the peer.
-std::string_view text(errc e) noexcept;
+std::string_view text(errc error) noexcept;
 
 /// The status a request with this error is answered with; 500 for what is our own mistake.
-int status_of(errc e) noexcept;
+int status_of(errc error) noexcept;
 
 /// The category "http1".
 const std::error_category& category() noexcept;
 
-std::error_code make_error_code(errc e) noexcept;
+std::error_code make_error_code(errc error) noexcept;
 
 } // namespace creche::http1
 

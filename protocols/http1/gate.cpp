@@ -1,10 +1,12 @@
 #include "protocols/http1/gate.hpp"
 
 #include "protocols/http1/grammar.hpp"
+#include "protocols/http1/head_notes.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace creche::http1 {
 
@@ -12,17 +14,17 @@ namespace {
 constexpr std::string_view version_form = "HTTP/d.d";
 constexpr std::string_view usual_end = "HTTP/1.1\r\n"; // of nearly every request line
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool digit(char next) { return next >= '0' && next <= '9'; }
 
-errc stray(char c, errc otherwise) { return c == '\n' ? errc::bare_lf : otherwise; }
+errc stray(char found, errc otherwise) { return found == '\n' ? errc::bare_lf : otherwise; }
 
-// `end` is one past "HTTP/x.y". A higher minor version is refused too: Beast knows none.
-bool is_supported(const char* end) { return end[-3] == '1' && (end[-1] == '0' || end[-1] == '1'); }
+// `end` is one past "HTTP/x.y".
+bool is_supported(const char* end) { return end[-3] == '1'; }
 } // namespace
 
-gate::verdict gate::scan(std::string_view in, const limits& l) noexcept {
+gate::verdict gate::scan(std::string_view in, const limits& bounds, head_notes& notes) noexcept {
   assert(in.size() >= pos_ && error_ == errc::none);
-  return phase_ < phase::field ? request_line(in, l) : fields(in, l);
+  return phase_ < phase::field ? request_line(in, bounds, notes) : fields(in, bounds, notes);
 }
 
 void gate::drop_lead() noexcept {
@@ -31,131 +33,156 @@ void gate::drop_lead() noexcept {
   lead_ = 0;
 }
 
-gate::verdict gate::refuse(errc e) noexcept {
-  error_ = e;
+gate::verdict gate::refuse(errc error) noexcept {
+  error_ = error;
   return verdict::refused;
 }
 
-gate::verdict gate::request_line(std::string_view in, const limits& l) noexcept {
+// Both stop at the end of what has arrived, or behind the space; false if refused.
+bool gate::pass_method(const char* base, const char*& at, const char* end,
+                       head_notes& notes) noexcept {
+  const char* const begin = base + lead_;
+  const char* const stop = skip_token(at, end);
+  const bool empty = stop == begin;
+  if (stop != end && (*stop != ' ' || empty)) {
+    refuse(empty && *stop == '\r' ? errc::blank_lines : stray(*stop, errc::bad_method));
+    return false;
+  }
+  at = stop;
+  if (at == end) return true;
+  notes.method(begin, at++);
+  phase_ = phase::target;
+  return true;
+}
+
+bool gate::pass_target(const char*& at, const char* end, head_notes& notes) noexcept {
+  const bool first = at[-1] == ' ';
+  const char* const stop = skip_visible(at, end);
+  if (stop != end && (*stop != ' ' || (first && stop == at))) {
+    refuse(stray(*stop, errc::bad_target));
+    return false;
+  }
+  if (stop != end) notes.target(at, stop);
+  at = stop;
+  if (at == end) return true;
+  ++at;
+  phase_ = phase::version;
+  return true;
+}
+
+gate::verdict gate::request_line(std::string_view in, const limits& bounds,
+                                 head_notes& notes) noexcept {
   const char* const base = in.data();
-  const char* p = base + pos_;
+  const char* at = base + pos_;
   const char* end = base + std::min<std::size_t>(in.size(), limit_);
-  while (p != end) {
+  while (at != end) {
     switch (phase_) {
     case phase::blank:
-      phase_ = *p == '\r' ? phase::blank_lf : phase::method;
-      if (*p == '\r') ++p;
+      phase_ = *at == '\r' ? phase::blank_lf : phase::method;
+      if (*at == '\r') ++at;
       break;
     case phase::blank_lf:
-      if (*p++ != '\n') return refuse(errc::bare_cr);
+      if (*at++ != '\n') return refuse(errc::bare_cr);
       lead_ = 2;
       limit_ += 2;
       end = base + std::min<std::size_t>(in.size(), limit_);
       phase_ = phase::method;
       break;
-    case phase::method: {
-      const bool first = p == base + lead_;
-      const char* const q = skip_token(p, end);
-      if (q != end && (*q != ' ' || (first && q == p)))
-        return refuse(first && q == p && *q == '\r' ? errc::blank_lines
-                                                    : stray(*q, errc::bad_method));
-      p = q;
-      if (p != end) {
-        phase_ = phase::target;
-        ++p;
-      }
+    case phase::method:
+      if (!pass_method(base, at, end, notes)) return verdict::refused;
       break;
-    }
-    case phase::target: {
-      const bool first = p[-1] == ' ';
-      const char* const q = skip_visible(p, end);
-      if (q != end && (*q != ' ' || (first && q == p))) return refuse(stray(*q, errc::bad_target));
-      p = q;
-      if (p != end) {
-        phase_ = phase::version;
-        ++p;
-      }
+    case phase::target:
+      if (!pass_target(at, end, notes)) return verdict::refused;
       break;
-    }
     case phase::version: {
-      if (version_seen_ == 0 && end - p >= std::ptrdiff_t(usual_end.size()) &&
-          std::memcmp(p, usual_end.data(), usual_end.size()) == 0) {
-        p += usual_end.size();
-        return line_over(p, in, l);
+      if (version_seen_ == 0 && end - at >= std::ptrdiff_t(usual_end.size()) &&
+          std::memcmp(at, usual_end.data(), usual_end.size()) == 0) {
+        at += usual_end.size();
+        return line_over(at, in, bounds, notes);
       }
       const char want = version_form[version_seen_];
-      if (want == 'd' ? !is_digit(*p) : *p != want) return refuse(stray(*p, errc::bad_version));
-      ++p;
+      if (want == 'd' ? !digit(*at) : *at != want) return refuse(stray(*at, errc::bad_version));
+      ++at;
       if (++version_seen_ < version_form.size()) break;
-      if (!is_supported(p)) return refuse(errc::version_not_supported);
+      if (!is_supported(at)) return refuse(errc::version_not_supported);
       phase_ = phase::line_cr;
       break;
     }
     case phase::line_cr:
-      if (*p != '\r') return refuse(stray(*p, errc::bad_version));
-      ++p;
+      if (*at != '\r') return refuse(stray(*at, errc::bad_version));
+      ++at;
       phase_ = phase::line_lf;
       break;
     default: // line_lf
-      if (*p++ != '\n') return refuse(errc::bare_cr);
-      return line_over(p, in, l);
+      if (*at++ != '\n') return refuse(errc::bare_cr);
+      return line_over(at, in, bounds, notes);
     }
   }
-  pos_ = static_cast<std::uint32_t>(p - base);
+  pos_ = static_cast<std::uint32_t>(at - base);
   return pos_ == limit_ ? refuse(errc::request_line_too_long) : verdict::incomplete;
 }
 
-gate::verdict gate::line_over(const char* end, std::string_view in, const limits& l) noexcept {
+gate::verdict gate::line_over(const char* end, std::string_view in, const limits& bounds,
+                              head_notes& notes) noexcept {
+  notes.line(end[-3], end);
   pos_ = static_cast<std::uint32_t>(end - in.data());
-  limit_ = pos_ + l.header_block;
+  limit_ = pos_ + bounds.header_block;
   phase_ = phase::field;
-  return fields(in, l);
+  return fields(in, bounds, notes);
 }
 
-gate::verdict gate::fields(std::string_view in, const limits& l) noexcept {
+// A line is passed from case to case; only what comes in pieces goes round the loop.
+gate::verdict gate::fields(std::string_view in, const limits& bounds, head_notes& notes) noexcept {
   const char* const base = in.data();
-  const char* p = base + pos_;
+  const char* at = base + pos_;
   const char* const end = base + std::min<std::size_t>(in.size(), limit_);
-  while (p != end) {
+  const char* begin = at; // of the name, then of the value
+  auto which = head_notes::known::none;
+  while (at != end) {
     switch (phase_) {
     case phase::field:
-      if (*p == '\r') {
+      if (*at == '\r') {
         phase_ = phase::last_lf;
-        ++p;
+        ++at;
         break;
       }
-      if (*p == ' ' || *p == '\t') return refuse(errc::folded_field);
-      if (!is_token_char(*p)) return refuse(stray(*p, errc::bad_field_name));
-      if (count_ == l.fields) return refuse(errc::too_many_fields);
+      if (*at == ' ' || *at == '\t') return refuse(errc::folded_field);
+      if (!is_token_char(*at)) return refuse(stray(*at, errc::bad_field_name));
+      if (count_ == bounds.fields) return refuse(errc::too_many_fields);
       ++count_;
+      begin = at;
       phase_ = phase::name;
-      break;
+      [[fallthrough]];
     case phase::name:
-      p = skip_token(p, end);
-      if (p == end) break;
-      if (*p == ' ' || *p == '\t') return refuse(errc::space_before_colon);
-      if (*p != ':') return refuse(stray(*p, errc::bad_field_name));
-      ++p;
+      at = skip_token(at, end);
+      if (at == end) break;
+      if (*at == ' ' || *at == '\t') return refuse(errc::space_before_colon);
+      if (*at != ':') return refuse(stray(*at, errc::bad_field_name));
+      which = head_notes::known_of(begin, at);
+      begin = ++at;
       phase_ = phase::value;
-      break;
+      [[fallthrough]];
     case phase::value:
-      p = skip_field_value(p, end);
-      if (p == end) break;
-      if (*p != '\r') return refuse(stray(*p, errc::bad_field_value));
-      ++p;
+      at = skip_field_value(at, end);
+      if (at == end) break;
+      if (*at != '\r') return refuse(stray(*at, errc::bad_field_value));
+      if (which != head_notes::known::none)
+        notes.field(std::exchange(which, head_notes::known::none),
+                    {begin, std::size_t(at - begin)});
       phase_ = phase::value_lf;
-      break;
+      if (++at == end) break;
+      [[fallthrough]];
     case phase::value_lf:
-      if (*p++ != '\n') return refuse(errc::bare_cr);
+      if (*at++ != '\n') return refuse(errc::bare_cr);
       phase_ = phase::field;
       break;
     default: // last_lf
-      if (*p++ != '\n') return refuse(errc::bare_cr);
-      pos_ = static_cast<std::uint32_t>(p - base);
+      if (*at++ != '\n') return refuse(errc::bare_cr);
+      pos_ = static_cast<std::uint32_t>(at - base);
       return verdict::complete;
     }
   }
-  pos_ = static_cast<std::uint32_t>(p - base);
+  pos_ = static_cast<std::uint32_t>(at - base);
   return pos_ == limit_ ? refuse(errc::fields_too_large) : verdict::incomplete;
 }
 

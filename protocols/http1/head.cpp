@@ -30,8 +30,8 @@ void field_lines::iterator::read() {
 }
 
 std::string_view request_head::header(std::string_view name, std::string_view absent) const {
-  for (const auto& f : fields())
-    if (same_name(f.name, name)) return f.value;
+  for (const auto& each : fields())
+    if (same_name(each.name, name)) return each.value;
   return absent;
 }
 

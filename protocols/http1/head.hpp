@@ -35,7 +35,7 @@ public:
     pointer operator->() const { return &now_; }
     iterator& operator++();
     iterator operator++(int);
-    bool operator==(const iterator& o) const { return rest_.data() == o.rest_.data(); }
+    bool operator==(const iterator& other) const { return rest_.data() == other.rest_.data(); }
 
   private:
     void read();
@@ -66,11 +66,12 @@ public:
   /// RFC 9112 §3.2: as sent; origin, absolute, authority (CONNECT) or asterisk form (OPTIONS).
   std::string_view target() const { return at(method_ + method_size_ + 1, target_size_); }
 
-  /// The x of HTTP/1.x: 0 or 1.
+  /// The x of HTTP/1.x: 0 or 1; what is higher is read as 1 (RFC 9110 §2.5).
   int minor_version() const { return minor_; }
 
-  /// The one Host field, empty when there is none (HTTP/1.0); checked for form (RFC 9110 §7.2).
-  /// When the target is in absolute form, its authority is what counts (RFC 9112 §3.2.2).
+  /// The host that is asked, with its port if one was named: the authority of the target if it has
+  /// one, else the one Host field (RFC 9112 §3.2.2, §3.3). Checked for form (RFC 9110 §7.2); empty
+  /// when there is none.
   std::string_view host() const { return at(host_, host_size_); }
 
   /// All field lines, in order.
@@ -100,8 +101,8 @@ public:
   void rebase(const char* base) { base_ = base; }
 
 private:
-  friend class head_reader;
-  friend class connection_core;
+  friend class head_notes;
+  friend class server_core;
 
   std::string_view at(std::uint32_t from, std::uint32_t n) const { return {base_ + from, n}; }
 

@@ -11,8 +11,6 @@ namespace creche::http1 {
 /// What a server accepts on one connection. Time limits belong to the actor above the core.
 /// REQUIRES: request_line and header_block at most 1 GiB each.
 struct limits {
-  limits() = default;
-
   std::uint32_t request_line = 8 * 1024;       ///< with its CRLF; 414
   std::uint32_t header_block = 32 * 1024;      ///< all field lines and the empty line; 431
   std::uint16_t fields = 100;                  ///< field lines of a head; 431

@@ -16,11 +16,11 @@ class sink {
 public:
   explicit sink(std::span<char> out) : at_(out.data()), begin_(at_), end_(at_ + out.size()) {}
 
-  void put(std::string_view s) {
-    if (static_cast<std::size_t>(end_ - at_) < s.size()) end_ = at_ = begin_;
-    if (end_ == begin_ || s.empty()) return;
-    std::memcpy(at_, s.data(), s.size());
-    at_ += s.size();
+  void put(std::string_view text) {
+    if (static_cast<std::size_t>(end_ - at_) < text.size()) end_ = at_ = begin_;
+    if (end_ == begin_ || text.empty()) return;
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
   }
   void put(std::uint64_t n) {
     char digits[20];
@@ -43,23 +43,23 @@ private:
 
 bool never_has_length(int status) { return status < 200 || status == 204; }
 
-// Who frames the message may not be contradicted (RFC 9112 §6.3, §9.6).
-bool is_reserved(const response_head& r, std::string_view name) {
+// What frames the message may not be contradicted (RFC 9112 §6.3, §9.6).
+bool is_reserved(const response_head& head, std::string_view name) {
   switch (name.size()) {
-  case 10: return r.status != 101 && same_name(name, "connection");
-  case 12: return !r.content_type.empty() && same_name(name, "content-type");
+  case 10: return head.status != 101 && same_name(name, "connection");
+  case 12: return !head.content_type.empty() && same_name(name, "content-type");
   case 14: return same_name(name, "content-length");
   case 17: return same_name(name, "transfer-encoding");
   default: return false;
   }
 }
 
-errc check(const response_head& r) {
-  if (r.status < 100 || r.status > 999) return errc::bad_status;
-  if (!is_field_value(r.content_type)) return errc::bad_response_field;
-  for (const auto& f : r.fields) {
-    if (!is_token(f.name) || !is_field_value(f.value)) return errc::bad_response_field;
-    if (is_reserved(r, f.name)) return errc::reserved_response_field;
+errc check(const response_head& head) {
+  if (head.status < 100 || head.status > 999) return errc::bad_status;
+  if (!is_field_value(head.content_type)) return errc::bad_response_field;
+  for (const auto& each : head.fields) {
+    if (!is_token(each.name) || !is_field_value(each.value)) return errc::bad_response_field;
+    if (is_reserved(head, each.name)) return errc::reserved_response_field;
   }
   return errc::none;
 }
@@ -73,19 +73,20 @@ void put_status_line(sink& out, int status) {
   out.put("\r\n");
 }
 
-void put_framing(sink& out, const response_head& r) {
-  if (r.framing == body_framing::chunked) return out.put("Transfer-Encoding: chunked\r\n");
-  if (!r.length || never_has_length(r.status) || r.framing == body_framing::until_close) return;
+void put_framing(sink& out, const response_head& head) {
+  if (head.framing == body_framing::chunked) return out.put("Transfer-Encoding: chunked\r\n");
+  if (!head.length || never_has_length(head.status) || head.framing == body_framing::until_close)
+    return;
   out.put("Content-Length: ");
-  out.put(*r.length);
+  out.put(*head.length);
   out.put("\r\n");
 }
 
-void put_connection(sink& out, const response_head& r) {
-  if (r.status < 200) return; // interim, or 101 with the caller's own
-  if (!r.keep_alive || r.framing == body_framing::until_close)
+void put_connection(sink& out, const response_head& head) {
+  if (head.status < 200) return; // interim, or 101 with the caller's own
+  if (!head.keep_alive || head.framing == body_framing::until_close)
     out.put("Connection: close\r\n");
-  else if (r.http_1_0)
+  else if (head.http_1_0)
     out.put("Connection: keep-alive\r\n");
 }
 } // namespace
@@ -98,35 +99,35 @@ body_framing frame_for(const request_head& to, int status, std::optional<std::ui
   return to.minor_version() == 0 ? body_framing::until_close : body_framing::chunked;
 }
 
-response_head::response_head(const request_head& to, int s, std::optional<std::uint64_t> n)
-    : status(s), framing(frame_for(to, s, n)),
+response_head::response_head(const request_head& to, int code, std::optional<std::uint64_t> bytes)
+    : status(code), framing(frame_for(to, code, bytes)),
       keep_alive(to.keep_alive() && framing != body_framing::until_close),
-      http_1_0(to.minor_version() == 0), length(n) {
+      http_1_0(to.minor_version() == 0), length(bytes) {
   if (to.method() == "CONNECT" && framing == body_framing::none) length.reset();
-  if (s == 205) length = 0; // RFC 9110 §15.3.6: no content
+  if (code == 205) length = 0; // RFC 9110 §15.3.6: no content
 }
 
-response_head::response_head(int s, std::uint64_t n)
-    : status(s), framing(body_framing::fixed), keep_alive(false), length(n) {}
+response_head::response_head(int code, std::uint64_t bytes)
+    : status(code), framing(body_framing::fixed), keep_alive(false), length(bytes) {}
 
-std::size_t size_bound(const response_head& r) noexcept {
-  std::size_t n = own_lines_bound + r.date.size() + r.content_type.size();
-  for (const auto& f : r.fields) n += f.name.size() + f.value.size() + 4;
+std::size_t size_bound(const response_head& head) noexcept {
+  std::size_t n = own_lines_bound + head.date.size() + head.content_type.size();
+  for (const auto& each : head.fields) n += each.name.size() + each.value.size() + 4;
   return n;
 }
 
-written write_head(std::span<char> out, const response_head& r) noexcept {
-  assert(r.date.empty() || r.date.ends_with("\r\n"));
-  if (const errc e = check(r); e != errc::none) return {0, e};
-  sink s(out);
-  put_status_line(s, r.status);
-  s.put(r.date);
-  if (!r.content_type.empty()) s.put("Content-Type", r.content_type);
-  put_framing(s, r);
-  put_connection(s, r);
-  for (const auto& f : r.fields) s.put(f.name, f.value);
-  s.put("\r\n");
-  return s.size() == 0 ? written{0, errc::does_not_fit} : written{s.size(), errc::none};
+written write_head(std::span<char> out, const response_head& head) noexcept {
+  assert(head.date.empty() || head.date.ends_with("\r\n"));
+  if (const errc error = check(head); error != errc::none) return {0, error};
+  sink text(out);
+  put_status_line(text, head.status);
+  text.put(head.date);
+  if (!head.content_type.empty()) text.put("Content-Type", head.content_type);
+  put_framing(text, head);
+  put_connection(text, head);
+  for (const auto& field : head.fields) text.put(field.name, field.value);
+  text.put("\r\n");
+  return text.size() == 0 ? written{0, errc::does_not_fit} : written{text.size(), errc::none};
 }
 
 std::size_t write_chunk_prefix(std::span<char> out, std::uint64_t size) noexcept {

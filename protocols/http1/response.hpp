@@ -53,13 +53,13 @@ struct written {
 };
 
 /// Space that is always enough for this head.
-std::size_t size_bound(const response_head& r) noexcept;
+std::size_t size_bound(const response_head& head) noexcept;
 
 /// Writes status line, fields and the empty line. Errors: bad_status; bad_response_field (name no
 /// token, control in a value, RFC 9110 §5.5); reserved_response_field (Content-Length and
 /// Transfer-Encoding; Connection but for 101; a content type twice); does_not_fit. On an error
 /// the content of `out` is unspecified and nothing of it may be sent.
-[[nodiscard]] written write_head(std::span<char> out, const response_head& r) noexcept;
+[[nodiscard]] written write_head(std::span<char> out, const response_head& head) noexcept;
 
 /// The words for a status (RFC 9110 §15); empty for those it does not name.
 std::string_view reason_phrase(int status) noexcept;

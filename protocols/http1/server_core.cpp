@@ -10,7 +10,7 @@ const limits usual;
 
 server_core::server_core() : server_core(usual) {}
 
-connection_core::step connection_core::next(std::span<const std::byte> in, request_head& head) {
+server_core::step server_core::next(std::span<const std::byte> in, request_head& head) {
   switch (state_) {
   case state::head: return read_head(in, head);
   case state::empty: return finish(0);
@@ -22,13 +22,13 @@ connection_core::step connection_core::next(std::span<const std::byte> in, reque
   return {event::failed, in.size(), {}};
 }
 
-connection_core::step connection_core::read_head(std::span<const std::byte> in,
-                                                 request_head& head) {
+server_core::step server_core::read_head(std::span<const std::byte> in, request_head& head) {
   const std::string_view bytes{reinterpret_cast<const char*>(in.data()), in.size()};
-  switch (reader_.read(bytes, *limits_, head)) {
-  case gate::verdict::incomplete: return {event::need_more, reader_.take_lead(), {}};
-  case gate::verdict::refused: return fail(reader_.error(), in.size());
-  case gate::verdict::complete: break;
+  const auto verdict = reader_.read(bytes, *limits_, head);
+  if (verdict != gate::verdict::complete) {
+    in_head_request_ = reader_.is_head(bytes);
+    if (verdict == gate::verdict::refused) return fail(reader_.error(), in.size());
+    return {event::need_more, reader_.take_lead(), {}};
   }
   const auto size = reader_.size();
   reader_ = head_reader(*limits_);
@@ -46,39 +46,39 @@ connection_core::step connection_core::read_head(std::span<const std::byte> in,
   return {event::head, size, {}};
 }
 
-connection_core::step connection_core::read_fixed(std::span<const std::byte> in) {
+server_core::step server_core::read_fixed(std::span<const std::byte> in) {
   if (in.empty()) return {};
   const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, in.size()));
   left_ -= n;
   return {event::body, n, in.first(n)};
 }
 
-connection_core::step connection_core::read_chunked(std::span<const std::byte> in) {
-  const auto s = chunks_.next(in, *limits_);
-  switch (s.what) {
-  case chunked_reader::event::data: return {event::body, s.used, s.data};
-  case chunked_reader::event::end: return finish(s.used);
-  case chunked_reader::event::failed: return fail(s.error, in.size());
+server_core::step server_core::read_chunked(std::span<const std::byte> in) {
+  const auto read = chunks_.next(in, *limits_);
+  switch (read.what) {
+  case chunked_reader::event::data: return {event::body, read.used, read.data};
+  case chunked_reader::event::end: return finish(read.used);
+  case chunked_reader::event::failed: return fail(read.error, in.size());
   case chunked_reader::event::need_more: break;
   }
-  return {event::need_more, s.used, {}};
+  return {event::need_more, read.used, {}};
 }
 
-connection_core::step connection_core::finish(std::size_t used) {
+server_core::step server_core::finish(std::size_t used) {
   state_ = keep_alive() ? state::head : state::ignoring;
   return {event::end, used, {}};
 }
 
-connection_core::step connection_core::fail(errc e, std::size_t used) {
-  error_ = e;
+server_core::step server_core::fail(errc error, std::size_t used) {
+  error_ = error;
   keep_alive_ = false;
   state_ = state::failed;
   return {event::failed, used, {}};
 }
 
-errc connection_core::at_eof() const { return idle() || closing() ? errc::none : errc::truncated; }
+errc server_core::at_eof() const { return idle() || closing() ? errc::none : errc::truncated; }
 
-void connection_core::stop() {
+void server_core::stop() {
   keep_alive_ = false;
   if (state_ == state::head) state_ = state::ignoring;
 }

@@ -17,9 +17,9 @@
 
 namespace creche::http1 {
 
-/// What a connection remembers between two looks at its bytes. Whoever calls it keeps the head, as
-/// long as it is needed.
-class connection_core {
+/// What a connection remembers between two looks at its bytes. The caller keeps the head for as
+/// long as it needs it.
+class server_core {
 public:
   enum class event : std::uint8_t {
     need_more, ///< nothing to tell before more bytes come
@@ -35,9 +35,11 @@ public:
     std::span<const std::byte> body; ///< with `body`: not empty, a view of `in`
   };
 
-  /// Many connections share one `l`, which outlives them.
-  explicit connection_core(const limits& l) noexcept : limits_(&l), reader_(l) {}
-  explicit connection_core(const limits&&) = delete;
+  /// With the usual limits.
+  server_core();
+  /// Many connections share one `shared`, which outlives them.
+  explicit server_core(const limits& shared) noexcept : limits_(&shared), reader_(shared) {}
+  explicit server_core(const limits&&) = delete;
 
   /// Reads on, to the next event. `in` begins with the first byte not used so far; call again with
   /// the rest until need_more. An incomplete head stays in `in` (at most the two limits of heads)
@@ -49,6 +51,10 @@ public:
 
   /// After `failed`: why.
   errc error() const { return error_; }
+
+  /// After need_more or `failed` inside a head: its method is known, and is HEAD. No answer to it
+  /// has a body.
+  bool in_head_request() const { return in_head_request_; }
 
   /// May another request follow the one whose head was last seen (RFC 9112 §9.3)? No longer after
   /// limits::requests of them, nor after stop().
@@ -86,7 +92,7 @@ private:
   step read_fixed(std::span<const std::byte> in);
   step read_chunked(std::span<const std::byte> in);
   step finish(std::size_t used);
-  step fail(errc e, std::size_t used);
+  step fail(errc error, std::size_t used);
 
   const limits* limits_;
   std::uint64_t left_ = 0;
@@ -96,25 +102,9 @@ private:
   state state_ = state::head;
   errc error_ = errc::none;
   bool keep_alive_ = true;
+  bool in_head_request_ = false;
 };
 
-static_assert(sizeof(connection_core) <= 72, "an idle connection holds this much for HTTP/1.1");
-
-/// The same, with the head of the request in hand.
-class server_core : public connection_core {
-public:
-  /// With the usual limits.
-  server_core();
-  explicit server_core(const limits& l) noexcept : connection_core(l) {}
-  explicit server_core(const limits&&) = delete;
-
-  /// As above.
-  step next(std::span<const std::byte> in) { return connection_core::next(in, head_); }
-  /// The head of the last head event, until the next one.
-  const request_head& head() const { return head_; }
-
-private:
-  request_head head_;
-};
+static_assert(sizeof(server_core) <= 72, "an idle connection holds this much for HTTP/1.1");
 
 } // namespace creche::http1

@@ -11,8 +11,8 @@
 // root nursery that is in scope as `n`. It runs on one thread and a virtual clock. The case fails,
 // besides its own assertions, when the run fails (printed as a chain), when it deadlocks (printed
 // as a tree, then cancelled), and when actors or timers are left at its end.
-// Every run draws a seed for the order in which those who can run do; CRECHE_SEED=N in the
-// environment gives it (0: plain first come, first served). What fails prints the command that
+// Every run draws a seed for the order of what can run at the same time; CRECHE_SEED=N in the
+// environment sets it (0: first come, first served). What fails prints the command that
 // repeats it. A main of your own needs nothing for that; `#include
 // <creche/runtime/testing/seed.hpp>` tells it the command, too.
 //

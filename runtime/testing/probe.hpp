@@ -1,42 +1,18 @@
-// probe.hpp: sees what others do, and when they end; and makes them crash.
+// probe.hpp: sees what other tasks do, and when they end; and makes them crash.
 //
 // One loop; in a virtual run any loop. Limits are of virtual time there: they cost nothing.
 #pragma once
 
-#include "runtime/child.hpp"
+#include "runtime/supervision/child.hpp"
+#include "runtime/task/this_task.hpp"
 #include "runtime/testing/checkpoint.hpp"
-#include "runtime/testing/waiters.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/testing/detail/news.hpp"
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace creche::testing {
-
-namespace detail {
-
-/// Waits for the next wake_all() of a list.
-class ring_op {
-public:
-  explicit ring_op(waiter_list& l) noexcept : list_(l) {}
-  class awaiter final : waiter_list::waiter {
-  public:
-    awaiter(creche::detail::task_run& r, waiter_list& l) noexcept : waiter(r, "probe"), list_(l) {}
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<>) noexcept { wait_in(list_); }
-    void await_resume() const noexcept {}
-
-  private:
-    waiter_list& list_;
-  };
-  awaiter bind(creche::detail::task_run& r) const noexcept { return {r, list_}; }
-
-private:
-  waiter_list& list_;
-};
-
-} // namespace detail
 
 /// A place where the code under test leaves values, and the test waits for them.
 template <class T> class probe {
@@ -53,18 +29,18 @@ public:
   std::size_t size() const noexcept { return seen_.size() - taken_; }
 
   /// Takes the oldest. Throws std::logic_error if there is none within `limit`. Checkpoint.
-  [[nodiscard]] task<T> next(clock_duration limit = std::chrono::seconds(10),
+  [[nodiscard]] task<T> next(time_span limit = std::chrono::seconds(10),
                              std::source_location where = std::source_location::current()) {
     co_await checkpoint();
     auto arrival = [this]() -> task<> {
-      while (size() == 0) co_await detail::ring_op(news_);
+      while (size() == 0) co_await detail::news_op(news_);
     };
     if (size() == 0 && !co_await move_on_after(limit, arrival))
       detail::fail_at(where, "probe: nothing came in time");
     co_return std::move(seen_[taken_++]);
   }
   /// Waits for so long, and throws std::logic_error if there is anything then. Checkpoint.
-  [[nodiscard]] task<> expect_none(clock_duration span,
+  [[nodiscard]] task<> expect_none(time_span span,
                                    std::source_location where = std::source_location::current()) {
     co_await sleep_for(span);
     if (size() != 0) detail::fail_at(where, "probe: something came that was not expected");
@@ -79,12 +55,12 @@ private:
 /// Waits for the end of a child, for good, and tells how it ended. Throws std::logic_error if it
 /// has not within `limit`. Checkpoint.
 [[nodiscard]] task<outcome>
-expect_end(child c, clock_duration limit = std::chrono::seconds(10),
+expect_end(child expected, time_span limit = std::chrono::seconds(10),
            std::source_location where = std::source_location::current());
 
 /// Kills the present incarnation of a child from outside: it is stopped wherever it is, ends as
 /// `killed`, and its nursery does what it does for a failure. False if there is none: it has ended
 /// or waits for its restart. Not a checkpoint. The loop of the child's nursery only.
-bool crash(const child& c);
+bool crash(const child& victim);
 
 } // namespace creche::testing

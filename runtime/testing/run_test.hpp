@@ -28,7 +28,7 @@ struct test_report {
 
 /// Runs the body with `o.seed`. A failure whose root causes are all `told` already (an assertion
 /// that the test framework has printed) is no complaint.
-test_report run_test(const virtual_options& o, creche::detail::root_body body,
+test_report run_test(const virtual_options& options, creche::detail::root_body body,
                      std::source_location where, bool (*told)(const std::exception_ptr&) = nullptr);
 
 } // namespace detail

@@ -15,10 +15,10 @@ inline std::string repeat_command;
 /// A doctest filter that finds a case by its name. The name may hold what a filter, or the shell
 /// within single quotes, takes for something else.
 inline std::string filter_of(std::string_view name) {
-  std::string s(name);
-  for (char& c : s)
-    if (c == ',' || c == '\'' || c == '\\') c = '?';
-  return "-tc='" + s + "'";
+  std::string filter(name);
+  for (char& letter : filter)
+    if (letter == ',' || letter == '\'' || letter == '\\') letter = '?';
+  return "-tc='" + filter + "'";
 }
 
 } // namespace creche::testing

@@ -21,8 +21,8 @@ void sequencer::fail_if_broken() const {
 
 void sequencer::done(std::uint32_t n) noexcept {
   next_ = n + 1;
-  for (auto* w = waiting_.first(); w; w = w->next())
-    if (static_cast<at_awaiter*>(w)->n_ == next_) return w->wake();
+  for (auto* each = waiting_.first(); each; each = each->next())
+    if (static_cast<at_awaiter*>(each)->n_ == next_) return each->wake();
 }
 
 void sequencer::break_by(std::uint32_t n) noexcept {
@@ -40,8 +40,8 @@ bool sequencer::at_awaiter::await_ready() {
   return of_.next_ == n_ && run().may_go_on();
 }
 
-void sequencer::at_awaiter::await_suspend(std::coroutine_handle<>) noexcept {
-  if (of_.next_ == n_ && !run().pending()) return run().yield();
+void sequencer::at_awaiter::begin_wait() noexcept {
+  if (of_.next_ == n_) return run().yield();
   wait_in(of_.waiting_);
 }
 

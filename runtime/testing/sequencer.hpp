@@ -6,7 +6,8 @@
 // One loop; in a virtual run any loop.
 #pragma once
 
-#include "runtime/testing/waiters.hpp"
+#include "runtime/task/detail/op.hpp"
+#include "runtime/testing/detail/waiters.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,16 +19,17 @@ class sequencer {
 public:
   class turn;
   class at_awaiter;
-  class at_op;
+  using at_op = creche::detail::op<at_awaiter, sequencer&, std::uint32_t>;
 
   /// REQUIRES: it outlives its turns.
   sequencer() = default;
   sequencer(const sequencer&) = delete;
 
   /// Waits until turns 0 to n-1 were taken and dropped. Checkpoint. Throws std::logic_error when a
-  /// number is used twice, and when the sequence is broken: who claimed a number and was cancelled
-  /// before its turn came will never have it, so all that wait, and all that come, are told.
-  [[nodiscard]] at_op at(std::uint32_t n) noexcept;
+  /// number is used twice, and when the sequence is broken: a task that claimed a number and was
+  /// cancelled before its turn came will never have it, so all that wait, and all that come, are
+  /// told.
+  at_op at(std::uint32_t n) noexcept;
 
 private:
   void claim(std::uint32_t n);
@@ -44,46 +46,20 @@ private:
 /// A turn that was taken; the next one begins when it is dropped.
 class [[nodiscard]] sequencer::turn {
 public:
-  turn(turn&& o) noexcept : of_(std::exchange(o.of_, nullptr)), n_(o.n_) {}
+  turn(turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)), n_(other.n_) {}
   turn& operator=(turn&&) = delete;
   ~turn() { drop(); }
   void drop() noexcept {
-    if (auto* s = std::exchange(of_, nullptr)) s->done(n_);
+    if (auto* sequence = std::exchange(of_, nullptr)) sequence->done(n_);
   }
 
 private:
   friend class at_awaiter;
-  turn(sequencer& s, std::uint32_t n) noexcept : of_(&s), n_(n) {}
+  turn(sequencer& of, std::uint32_t n) noexcept : of_(&of), n_(n) {}
   sequencer* of_;
   std::uint32_t n_;
 };
 
-class sequencer::at_awaiter final : detail::waiter_list::waiter {
-public:
-  at_awaiter(creche::detail::task_run& r, sequencer& s, std::uint32_t n) noexcept
-      : waiter(r, "sequencer"), of_(s), n_(n) {}
-  ~at_awaiter() override;
-  bool await_ready();
-  void await_suspend(std::coroutine_handle<>) noexcept;
-  turn await_resume();
-
-private:
-  friend class sequencer;
-  sequencer& of_;
-  std::uint32_t n_;
-  bool claimed_ = false; // and the turn was not handed out
-};
-
-class sequencer::at_op {
-public:
-  at_op(sequencer& s, std::uint32_t n) noexcept : of_(s), n_(n) {}
-  at_awaiter bind(creche::detail::task_run& r) const noexcept { return {r, of_, n_}; }
-
-private:
-  sequencer& of_;
-  std::uint32_t n_;
-};
-
-inline sequencer::at_op sequencer::at(std::uint32_t n) noexcept { return {*this, n}; }
-
 } // namespace creche::testing
+
+#include "runtime/testing/detail/sequencer.hpp"

@@ -4,7 +4,7 @@
 // pumped by the calling thread, CAF's scheduler is its test_coordinator, and both read one clock.
 #pragma once
 
-#include "runtime/run.hpp"
+#include "runtime/system/run.hpp"
 
 namespace creche::testing {
 
@@ -13,20 +13,24 @@ struct virtual_options {
   unsigned loops = 1;
   creche::budget budget{};
   bool log = false;
-  /// What chance is drawn from: the order in which those who can run get their turns, the order of
-  /// loops, the jitter of restarts. All that creche promises is kept, as the order within a
+  /// What chance is drawn from: the order in which actors that can run get their turns, the order
+  /// of loops, the jitter of restarts. All that creche promises is kept, as the order within a
   /// mailbox. 0: first come, first served, loop by loop.
   std::uint64_t seed = 0;
   /// Rounds of turns at one virtual time, after which it is said that the run never comes to rest;
   /// 0: as many as it takes.
   std::size_t most_rounds = 0;
+  /// So much virtual time may pass, in so many jumps of the clock; then the run is said to be
+  /// stuck: a task with a heartbeat lets time pass for ever, whatever the others wait for.
+  time_span most_time = std::chrono::hours(24 * 36'525); // a century
+  std::size_t most_jumps = 10'000'000;
 };
 
 struct virtual_result {
   run_result run;
   clock_duration elapsed; ///< virtual time
-  /// Nothing could run, nothing was due, and the root had not ended; or it did not come to rest:
-  /// the tree at that time, as text. The tree was then cancelled.
+  /// Nothing could run, nothing was due, and the root had not ended; or it did not come to rest, or
+  /// went on for too long: the tree at that time, as text. The tree was then cancelled.
   std::string deadlock;
   /// Actors that were left when the root had ended: must be 0.
   std::size_t leaked;
@@ -37,15 +41,16 @@ struct virtual_result {
 };
 
 namespace detail {
-virtual_result run_root(const virtual_options& o, creche::detail::root_body body,
+virtual_result run_root(const virtual_options& options, creche::detail::root_body body,
                         std::source_location where);
 } // namespace detail
 
+/// Throws std::invalid_argument for options that make no sense.
 template <class F>
-virtual_result run_virtual(virtual_options o, F main,
+virtual_result run_virtual(virtual_options options, F main,
                            std::source_location where = std::source_location::current()) {
-  auto call = [&main](nursery& n) { return main(n); };
-  return detail::run_root(o, creche::detail::root_body_of(call), where);
+  auto call = [&main](nursery& root) { return main(root); };
+  return detail::run_root(options, creche::detail::root_body_of(call), where);
 }
 template <class F>
 virtual_result run_virtual(F main, std::source_location where = std::source_location::current()) {

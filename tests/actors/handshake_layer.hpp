@@ -1,8 +1,8 @@
 // handshake_layer.hpp: a layer with a handshake in front of what it else does.
 #pragma once
 
-#include "actors/layer.hpp"
-#include "runtime/slice.hpp"
+#include "actors/stack/layer.hpp"
+#include "runtime/memory/slice.hpp"
 
 namespace creche::testing {
 

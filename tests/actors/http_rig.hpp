@@ -2,7 +2,7 @@
 // reader of what comes out.
 #pragma once
 
-#include "actors/internal/http1_layer.hpp"
+#include "actors/http/internal/http1_layer.hpp"
 #include "memory_stack.hpp"
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ struct http_rig {
       : config(std::make_shared<const http1::server>(std::move(s))) {}
 
   std::shared_ptr<const http1::server> config;
-  internal::connection_counters counters;
+  internal::request_counters counters;
   wire w;
   child stack;
   made_stack* actor = nullptr; // while the stack lives

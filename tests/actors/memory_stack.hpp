@@ -4,11 +4,12 @@
 // On the virtual clock all of it is deterministic. A wire may be used from any thread.
 #pragma once
 
-#include "actors/internal/stack_actor.hpp"
-#include "runtime/internal/runtime_system.hpp"
+#include "actors/stack/internal/stack_actor.hpp"
+#include "runtime/system/internal/runtime_system.hpp"
+#include "runtime/task/this_task.hpp"
 #include "runtime/testing/virtual_run.hpp"
-#include "runtime/this_task.hpp"
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -221,7 +222,7 @@ public:
       : layer_actor(cfg, r, s), on_(std::move(h)) {}
   std::string_view kind() const noexcept override { return "probe"; }
 
-  using layer_actor::ask_drained, layer_actor::close_below, layer_actor::look_again,
+  using layer_actor::ask_flushed, layer_actor::close_below, layer_actor::look_again,
       layer_actor::over, layer_actor::pause_in, layer_actor::put_above, layer_actor::put_below,
       layer_actor::room_above, layer_actor::room_below, layer_actor::send_up,
       layer_actor::write_below;
@@ -270,11 +271,16 @@ public:
   void drain() {
     in_turn([](made_stack& s) { s.on_stop(); });
   }
+  /// Counts the ends of its transport, one for each kind.
+  std::array<unsigned, ended_by_kinds>* transport_ends = nullptr;
   /// The loop with this number.
-  internal::loop* at(std::size_t i) { return &home_.owner->at(i); }
+  internal::loop* at(std::size_t i) { return &internal::runtime_of(home_).at(i); }
 
 private:
   void build() override { recipe_(*this); }
+  void transport_ended(ended_by how) noexcept override {
+    if (transport_ends) ++(*transport_ends)[std::size_t(how)];
+  }
   const recipe& recipe_;
 };
 

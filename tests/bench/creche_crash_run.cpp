@@ -4,7 +4,7 @@
 //
 // Prints one JSON line for what the process holds before and after, and one for the time. Exits
 // with 1 if an actor, a timer or a descriptor is left, or more bytes than noise.
-#include "runtime/run.hpp"
+#include "runtime/system/run.hpp"
 #include "tests/bench/stopwatch.hpp"
 #include "tests/runtime/crash_run.hpp"
 

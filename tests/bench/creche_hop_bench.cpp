@@ -4,9 +4,9 @@
 //     creche_hop_bench [--count N] [hop] [spawn] [cancel]        without a word, all three
 //
 // Prints one JSON line for each measurement; README.md says which, and the goals.
-#include "runtime/internal/runtime_system.hpp"
-#include "runtime/run.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/system/internal/runtime_system.hpp"
+#include "runtime/system/run.hpp"
+#include "runtime/task/this_task.hpp"
 #include "tests/bench/stopwatch.hpp"
 
 #include <caf/send.hpp>

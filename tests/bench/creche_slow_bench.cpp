@@ -8,7 +8,7 @@
 // neighbour: requests on one connection, with and without another one on the same loop that has
 // asked for an endless answer and reads none of it.
 #include "actors/creche.hpp"
-#include "runtime/pool.hpp"
+#include "runtime/memory/pool.hpp"
 #include "tests/bench/stopwatch.hpp"
 
 #include <arpa/inet.h>
@@ -198,7 +198,7 @@ task<> stream_frames(nursery& n, std::uint64_t all, std::uint64_t& most, std::ui
       const std::string block(piece, 'x');
       co_await c.send(block);
     }
-    co_await c.drained();
+    co_await c.flushed();
   });
   auto read = [&] {
     peer_socket s(door.accept());

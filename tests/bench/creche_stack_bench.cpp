@@ -6,9 +6,10 @@
 // One task sends a message down through its stack and waits for it to come back up. The transport
 // is a pair in memory, the peer a stack without those layers. tools/bench stack runs it under
 // callgrind, twice for each number of layers, and takes differences.
-#include "actors/connection.hpp"
+#include "actors/layers/framers.hpp"
+#include "actors/stack/connection.hpp"
 #include "actors/testing/memory.hpp"
-#include "runtime/run.hpp"
+#include "runtime/system/run.hpp"
 #include "tests/bench/stopwatch.hpp"
 
 #include <cstdio>

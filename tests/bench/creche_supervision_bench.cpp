@@ -4,8 +4,8 @@
 //
 // Prints one JSON line for each measurement, in the shapes of erlang_bench.erl's. A restart is
 // measured by its child: from the moment before it fails to its first statement when it runs again.
-#include "runtime/run.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/system/run.hpp"
+#include "runtime/task/this_task.hpp"
 #include "tests/bench/stopwatch.hpp"
 
 #include <algorithm>

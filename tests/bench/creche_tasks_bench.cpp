@@ -4,10 +4,10 @@
 //
 // Prints one JSON line for each variant: nanoseconds per item, by the clock and by the processors,
 // the medians of five rounds.
-#include "runtime/run.hpp"
-#include "runtime/scope.hpp"
-#include "runtime/shared_channel.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/sync/shared_channel.hpp"
+#include "runtime/system/run.hpp"
+#include "runtime/task/scope.hpp"
+#include "runtime/task/this_task.hpp"
 #include "tests/bench/stopwatch.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // kept_values.cpp: arguments of awaited calls that survive every supported compiler.
-#include "runtime/request.hpp"
-#include "runtime/shared_channel.hpp"
+#include "runtime/messages/request.hpp"
+#include "runtime/sync/shared_channel.hpp"
 #include "tests/contract/subject.hpp"
 
 #include <chrono>
@@ -310,7 +310,7 @@ CONTRACT_FORM(values_through_channels) {
 CONTRACT_FORM(values_through_requests) {
   auto answer = []() -> task<> {
     for (;;) {
-      auto q = co_await receive<ask<counted, counted>>();
+      auto q = co_await receive<asked<counted, counted>>();
       co_await suspend();
       q.answer(std::move(q.message()));
     }
@@ -319,8 +319,8 @@ CONTRACT_FORM(values_through_requests) {
   auto body = [&](nursery& n) -> task<> {
     auto c = n.start(answer);
     for (int i = 0; i < 2; ++i) {
-      expect((co_await request<counted>(c, counted(long_text(40)))).size() == 40);
-      expect((co_await request<counted>(c, named, 2 * contract::tick)).size() == 40);
+      expect((co_await ask<counted>(c, counted(long_text(40)))).size() == 40);
+      expect((co_await ask<counted>(c, named, 2 * contract::tick)).size() == 40);
       c.send(counted(co_await echo(counted(long_text(39)), "1")));
     }
     n.cancel();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds a compiler against creche's contract: which forms of co_await it carries.
 
-    tests/contract/run.py --build BUILD [--jobs N] [--only TEXT] COMPILER [FLAG...]
+    tests/contract/run.py --build BUILD [--jobs N] [--only TEXT] [--no-slips] COMPILER [FLAG...]
     tests/contract/run.py --build build/release g++ -O2
     tests/contract/run.py --build build/clang-asan clang++-19 -O1
 
@@ -12,6 +12,9 @@ kept_*.cpp    forms that creche promises: they work under every compiler and fla
 refused/      forms that a compiler would break and the library refuses. The file says by which
               compilers (`refused by: g++ 1-12`, or `all`) and what sentence the compiler's output
               must contain (`says:`). Everywhere else the same file must compile and work.
+slips/        mistakes that are often made. No compiler takes them (`refused by:` if only some), and
+              the sentence stands in the first 15 lines of what it says. `flags:` are added. What a
+              compiler says does not depend on its other flags: once for each compiler is enough.
 unguarded/    forms that a compiler breaks and that no library can see. `breaks on:` is held to be
               true (under AddressSanitizer, where a break always shows), so that the list does not
               outlive the bug; `may break on:` is not tried there. Everywhere else they work.
@@ -31,6 +34,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+LINES_READ = 15  # of what a compiler says: further down nobody reads
 LIBRARIES = ["-lcaf_core", "-lspdlog", "-lfmt", "-pthread"]
 
 
@@ -50,6 +54,8 @@ class Compiler:
         )
         self.name = "clang" if "__clang_major__" in macros else "g++"
         self.version = int(macros.get("__clang_major__", macros["__GNUC__"]))
+        if self.name == "g++" and self.version < 13:  # as creche's package says
+            self.flags += ["-fno-tree-slp-vectorize", "-DCRECHE_WITHOUT_SLP_VECTORIZER"]
         self.sanitized = any(f.startswith("-fsanitize=") and "address" in f for f in self.flags)
         self.driver = self.scratch / "driver.o"
 
@@ -70,8 +76,8 @@ class Compiler:
         """What all forms share: the driver."""
         return self.compile(HERE / "driver.cpp", "-c", "-o", str(self.driver))
 
-    def check(self, source):
-        return self.compile(source, "-fsyntax-only")
+    def check(self, source, flags=()):
+        return self.compile(source, "-fsyntax-only", *flags)
 
     def build(self, source):
         target = self.scratch / f"{source.parent.name}_{source.stem}"
@@ -142,6 +148,20 @@ def refused(compiler, source):
     return [row(name, True, "refused, with the sentence")]
 
 
+def slip(compiler, source):
+    says = marks(source)
+    name = f"slips/{source.stem}"
+    if not compiler.meant_by(says.get("refused by", "all")):
+        return [row(name, True, "no slip under this compiler")]
+    result = compiler.check(source, shlex.split(says.get("flags", "")))
+    if result.returncode == 0:
+        return [row(name, False, "compiles, but should be refused")]
+    read = " ".join(" ".join(result.stderr.splitlines()[:LINES_READ]).split())
+    if says["says"] not in read:
+        return [row(name, False, f"not in the first {LINES_READ} lines: " + said(result))]
+    return [row(name, True, "refused, with the sentence")]
+
+
 def unguarded(compiler, source):
     says = marks(source)
     name = f"unguarded/{source.stem}"
@@ -167,6 +187,7 @@ def main():
     )
     parser.add_argument("--build", type=pathlib.Path, required=True, help="as in build/dev")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
+    parser.add_argument("--no-slips", action="store_true", help="leave them out")
     parser.add_argument("--only", default="", help="only files whose name contains this")
     parser.add_argument("compiler")
     parser.add_argument("flags", nargs=argparse.REMAINDER)
@@ -177,6 +198,8 @@ def main():
 
     work = [(kept, f) for f in sorted(HERE.glob("kept_*.cpp"))]
     work += [(refused, f) for f in sorted(HERE.glob("refused/*.cpp"))]
+    if not args.no_slips:
+        work += [(slip, f) for f in sorted(HERE.glob("slips/*.cpp"))]
     work += [(unguarded, f) for f in sorted(HERE.glob("unguarded/*.cpp"))]
     work = [(how, f) for how, f in work if args.only in str(f.relative_to(HERE))]
     if not work:

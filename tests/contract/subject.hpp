@@ -5,9 +5,9 @@
 // One thread, virtual time.
 #pragma once
 
-#include "runtime/nursery.hpp"
-#include "runtime/scope.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/supervision/nursery.hpp"
+#include "runtime/task/scope.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <cstddef>
 #include <memory>

@@ -80,16 +80,17 @@ string_view rule_of(const http1::request_head& h) {
 reading read_ours(string_view wire) {
   using event = http1::server_core::event;
   http1::server_core core;
+  http1::request_head head;
   reading r;
   bool open = false;
   auto in = std::as_bytes(std::span(wire));
   for (;;) {
-    const auto s = core.next(in);
+    const auto s = core.next(in, head);
     in = in.subspan(s.used);
     switch (s.what) {
     case event::head:
-      r.accepted.push_back({string(core.head().method()) + ' ' + path_of(core.head().target()),
-                            rule_of(core.head()), core.head().has_header("Connection")});
+      r.accepted.push_back({string(head.method()) + ' ' + path_of(head.target()), rule_of(head),
+                            head.has_header("Connection")});
       open = true;
       break;
     case event::body: break;

@@ -41,7 +41,7 @@ def main():
     o = options.parse_args()
     nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if not nginx:
-        print("nginx is not installed: apt install nginx-light")
+        print("nginx is not installed: tools/setup test")
         return 77
     print(f"seed {o.seed}: repeat with --seed {o.seed} --count {o.count}", flush=True)
     with tempfile.TemporaryDirectory(prefix="creche_") as scratch:

@@ -2,8 +2,8 @@
 // plays each script in a real nursery on the virtual clock, and compares who was started again, who
 // is up, and whether the supervisor gave up. Exit status 0: no difference.
 //   escript tests/otp/oracle.escript SEED COUNT | build/<preset>/tests/otp_replay
-#include <creche/runtime/otp.hpp>
-#include <creche/runtime/receive.hpp>
+#include <creche/runtime/messages/receive.hpp>
+#include <creche/runtime/supervision/otp.hpp>
 #include <creche/runtime/testing/probe.hpp>
 #include <creche/runtime/testing/virtual_run.hpp>
 #include <creche/runtime/testing/wait_all_blocked.hpp>

@@ -42,7 +42,8 @@ TEST_CASE("L8: chunks are data, and the last one is the end") {
 }
 
 TEST_CASE("L8: extensions and trailers are read and dropped") {
-  CHECK(chunks("3;a=b\r\nabc\r\n0;\r\n\r\n") == "body abc\nend\n");
+  CHECK(chunks("3;a=b\r\nabc\r\n0;a\r\n\r\n") == "body abc\nend\n");
+  CHECK(chunks("3; a\t= b ;c;d=\"\"\r\nabc\r\n0;e=\"\\\"\\\\;\"\r\n\r\n") == "body abc\nend\n");
   CHECK(chunks("3;a=\"b;\tc\xe4\"\r\nabc\r\n0\r\nX: 1\r\nContent-Length: 7\r\n\r\n") ==
         "body abc\nend\n");
 }
@@ -81,6 +82,18 @@ TEST_CASE("L8: malformed chunks are refused") {
       {"extension ends with LF", "3;a\nb\r\nabc\r\n", "", errc::bare_lf},
       {"CR in an extension", "3;a\rb\r\nabc\r\n", "", errc::bare_cr},
       {"control in an extension", "3;a\x01\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"CR LF in a quoted string", "3;a=\"\r\n\"\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"an open quoted string", "3;a=\"b\r\nabc\r\n0\r\n\r\n", "", errc::bad_chunk_extension},
+      {"an escaped CR", "3;a=\"\\\r\n\"\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"extension without a name", "3;\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"a blank name", "3; \r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"a name that is no token", "3;a/b\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"two names", "3;a b\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"no value", "3;a=\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"a value that is no token", "3;a=b@c\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"behind a quoted string", "3;a=\"b\"c\r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"space at the end", "3;a=b \r\nabc\r\n", "", errc::bad_chunk_extension},
+      {"DEL in a quoted string", "3;a=\"\x7f\"\r\nabc\r\n", "", errc::bad_chunk_extension},
       {"quoted LF in an extension", "3;a=\"\n\"\r\nabc\r\n", "", errc::bare_lf},
       {"41 digits", string(40, '0') + "3\r\nabc\r\n", "", errc::chunk_size_too_long},
       {"too much data", "3\r\nabcd\r\n0\r\n\r\n", "abc", errc::bad_chunk_end},

@@ -23,7 +23,7 @@ public:
     std::size_t used = 0;
     while (ends != stop_after) {
       const auto rest = in.subspan(used);
-      const auto s = core_.next(rest);
+      const auto s = core_.next(rest, head_);
       require(s.used <= rest.size(), "used more than there was");
       used += s.used;
       switch (s.what) {
@@ -46,25 +46,25 @@ public:
 
 private:
   void head(std::span<const std::byte> bytes) {
-    const auto& h = core_.head();
     require(!open_ && !failed_, "a head inside a request");
-    require(reinterpret_cast<const char*>(bytes.data()) == h.bytes().data() &&
-                h.bytes().size() == bytes.size(),
+    require(reinterpret_cast<const char*>(bytes.data()) == head_.bytes().data() &&
+                head_.bytes().size() == bytes.size(),
             "the head is not the bytes it used");
     open_ = true;
-    announced_ = h.body() == http1::body_kind::fixed ? h.content_length() : limits_.body;
-    if (h.body() == http1::body_kind::none) announced_ = 0;
-    log_ += std::string{h.method()} + ' ' + std::string{h.target()} + " 1." +
-            std::to_string(h.minor_version()) + (core_.keep_alive() ? " stay" : " close");
-    if (h.body() == http1::body_kind::fixed) log_ += " " + std::to_string(h.content_length());
-    if (h.body() == http1::body_kind::chunked) log_ += " chunked";
-    if (h.expects_continue()) log_ += " expect";
+    announced_ = head_.body() == http1::body_kind::fixed ? head_.content_length() : limits_.body;
+    if (head_.body() == http1::body_kind::none) announced_ = 0;
+    log_ += std::string{head_.method()} + ' ' + std::string{head_.target()} + " 1." +
+            std::to_string(head_.minor_version()) + (core_.keep_alive() ? " stay" : " close");
+    if (head_.body() == http1::body_kind::fixed)
+      log_ += " " + std::to_string(head_.content_length());
+    if (head_.body() == http1::body_kind::chunked) log_ += " chunked";
+    if (head_.expects_continue()) log_ += " expect";
     std::size_t count = 0;
-    for (const auto& f : h.fields()) {
+    for (const auto& f : head_.fields()) {
       log_ += " " + std::string{f.name} + "=" + std::string{f.value};
       ++count;
     }
-    require(count == h.field_count(), "the fields found are not those that were parsed");
+    require(count == head_.field_count(), "the fields found are not those that were parsed");
     log_ += '\n';
   }
 
@@ -79,7 +79,7 @@ private:
 
   void end() {
     require(open_, "an end without a head");
-    require(core_.head().body() != http1::body_kind::fixed || announced_ == 0, "an early end");
+    require(head_.body() != http1::body_kind::fixed || announced_ == 0, "an early end");
     open_ = false;
     ++ends;
     flush();
@@ -108,6 +108,7 @@ private:
 
   http1::limits limits_;
   http1::server_core core_;
+  http1::request_head head_;
   std::string log_;
   std::string body_;
   std::uint64_t announced_ = 0;

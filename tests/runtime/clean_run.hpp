@@ -2,9 +2,9 @@
 // nothing hangs and nothing is left. And things that tell who was destroyed, and in which order.
 #pragma once
 
-#include "runtime/scope.hpp"
+#include "runtime/task/scope.hpp"
+#include "runtime/task/this_task.hpp"
 #include "runtime/testing/virtual_run.hpp"
-#include "runtime/this_task.hpp"
 
 #include <doctest/doctest.h>
 
@@ -79,13 +79,13 @@ struct counted {
 
 /// A wait that cannot be aborted: it ends when the test says so, and counts who asked.
 struct stubborn {
-  struct awaiter final : creche::detail::leaf {
-    creche::detail::task_run& run;
+  struct awaiter final : creche::detail::leaf_awaiter {
     stubborn& op;
-    awaiter(creche::detail::task_run& r, stubborn& s) : run(r), op(s) { op.waiter = this; }
+    awaiter(creche::detail::task_run& r, stubborn& s) : leaf_awaiter(r), op(s) { op.waiter = this; }
     ~awaiter() { op.waiter = nullptr; }
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<>) { run.wait(*this); }
+    void begin_wait() override { run_.wait(*this); }
+    void end() { run_.ready(*this); }
     int await_resume() const noexcept { return op.result; }
     const char* kind() const noexcept override { return "stubborn"; }
     creche::detail::aborted abort() noexcept override {
@@ -96,7 +96,7 @@ struct stubborn {
   awaiter bind(creche::detail::task_run& r) { return {r, *this}; }
   void finish(int x) {
     result = x;
-    waiter->run.ready(*waiter);
+    waiter->end();
   }
   awaiter* waiter = nullptr;
   int asked = 0, result = 0;

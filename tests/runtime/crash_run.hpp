@@ -2,13 +2,13 @@
 // what the process holds before and after. For crash_run_test.cpp, and for tests/bench/.
 #pragma once
 
-#include "runtime/caf.hpp"
-#include "runtime/event.hpp"
-#include "runtime/internal/loop.hpp"
-#include "runtime/internal/runtime_system.hpp"
-#include "runtime/pool.hpp"
-#include "runtime/receive.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/interop/caf.hpp"
+#include "runtime/loop/internal/loop.hpp"
+#include "runtime/memory/pool.hpp"
+#include "runtime/messages/receive.hpp"
+#include "runtime/sync/event.hpp"
+#include "runtime/system/internal/runtime_system.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <caf/actor_registry.hpp>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ struct holdings {
 
   static holdings now() {
     holdings h;
-    auto& s = *internal::loop::current()->owner;
+    auto& s = internal::runtime_of(*internal::loop::current());
     for (std::size_t i = 0; i < s.loops(); ++i) h.actors += s.at(i).live();
     h.timers = std::int64_t(internal::loop::current()->timers().size());
     h.caf_actors = std::int64_t(s.actors().registry().running());

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "clean_run.hpp"
-#include "runtime/channel.hpp"
-#include "runtime/event.hpp"
-#include "runtime/nursery.hpp"
+#include "runtime/supervision/nursery.hpp"
+#include "runtime/sync/channel.hpp"
+#include "runtime/sync/event.hpp"
 
 #include <algorithm>
 #include <deque>

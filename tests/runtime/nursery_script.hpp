@@ -1,7 +1,7 @@
 // nursery_script.hpp: scenarios of nursery_state, told as commands in text.
 #pragma once
 
-#include "runtime/nursery_state.hpp"
+#include "runtime/supervision/internal/nursery_state.hpp"
 
 #include <initializer_list>
 #include <span>
@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 using phase = nursery_state::phase;
 using child_phase = nursery_state::child_phase;
 
-enum has { no_body, body };
+// quick_body: one that ends, as cancelled, the moment it is told to, as a stack's and a listener's
+// do; it is not in the texts.
+enum has { quick_body, body };
 
 // A nursery at a time of its own; every event answers with its commands, such as
 // "report 0 failed escalated, forget 0, cancel_body".
@@ -22,12 +24,14 @@ struct script {
   nursery_state n;
   time_point now{24h};
   nursery_state::commands out;
+  const bool quick;
 
-  explicit script(has b = no_body, budget limit = {}) : n({.budget = limit}, b == body) {}
-  script(has b, const nursery_rules& rules) : n(rules, b == body) {}
+  explicit script(has b = quick_body, budget limit = {}) : script(b, nursery_rules{limit}) {}
+  script(has b, const nursery_rules& rules) : n(rules), quick(b == quick_body) {}
 
-  std::string add(const child_rules& r, std::initializer_list<nursery_state::child_id> needs = {}) {
-    const auto id = n.add(r, now, out, std::span(needs.begin(), needs.size()));
+  std::string add(const child_rules& r, std::initializer_list<nursery_state::child_id> needs = {},
+                  bool awaited = false) {
+    const auto id = n.add(r, now, out, std::span(needs.begin(), needs.size()), awaited);
     return id ? said() : "refused";
   }
   std::string add(child_rules&&, std::initializer_list<nursery_state::child_id> = {}) = delete;
@@ -61,6 +65,12 @@ struct script {
     n.due(nursery_state::none, 0, now, out);
     return said();
   }
+  std::string starter_left(nursery_state::child_id c) {
+    n.starter_left(c, now, out);
+    return said();
+  }
+  /// Of a child whose id none had before.
+  std::uint32_t restarts(nursery_state::child_id c) const { return n.incarnation(c) - 1; }
   std::string kill() {
     n.kill(now, out);
     return said();
@@ -77,14 +87,14 @@ struct script {
     n.body_ended(h, now, out);
     return said();
   }
-  std::string close_when_empty() {
-    n.close_when_empty(now, out);
-    return said();
-  }
-
   std::string said() {
     std::string text;
-    for (const auto& c : out) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto c = out[i];
+      if (quick && c.what == nursery_state::order::cancel_body) {
+        n.body_ended(how::cancelled, now, out);
+        continue;
+      }
       if (!text.empty()) text += ", ";
       text += to_text(c.what);
       if (c.child != nursery_state::none) text += ' ' + std::to_string(c.child);

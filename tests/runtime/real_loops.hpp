@@ -1,7 +1,7 @@
 // real_loops.hpp: loops with threads of their own, for tests of what lies below run().
 #pragma once
 
-#include "runtime/internal/runtime_system.hpp"
+#include "runtime/system/internal/runtime_system.hpp"
 
 #include <future>
 

@@ -163,8 +163,8 @@ def shows_tree(program):
     with Demo(program) as demo:
         demo.signal(signal.SIGUSR1)
         check("SIGUSR1 prints the tree", until(
-            lambda: re.search(r"^demo +nursery +open +5 in 10 s\n(  .*\n)*  http +listener",
-                              demo.stderr(), re.M)), demo.stderr())
+            lambda: re.search(r"^demo +nursery +open +at most 5 restarts in 10 s\n(  .*\n)*"
+                              r"  http +listener", demo.stderr(), re.M)), demo.stderr())
         check_equal("  and it goes on", demo.get("/hello").status, 200)
         ends_well(demo)
 

@@ -71,7 +71,9 @@ class Demo:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error and self.process.poll() is not None:
+            print(f"FAIL  it ended with {self.process.poll()}: {self.stderr()[-5000:]}")
         self.kill()
         self.process.stdout.close()
         self.said.close()
@@ -111,7 +113,7 @@ class Demo:
     def counts(self):
         """What the listener counts: {"open": 1, "accepted": 3, ...}; we are one of them."""
         detail = self.child("http")["detail"]
-        return {what: int(n) for n, what in re.findall(r"(\d+) (\w+)", detail)}
+        return {what: int(n) for n, what in re.findall(r"(\d+) (?:ended )?(\w+)", detail)}
 
     def files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

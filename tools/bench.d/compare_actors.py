@@ -60,7 +60,7 @@ def commands(args, root):
             raise RuntimeError(f"no program is called {name}: {beside}")
         program = known[name][0]
         if program is None:
-            raise RuntimeError("escript is not installed: apt install erlang-base")
+            raise RuntimeError("escript is not installed: tools/setup peers")
         if not shutil.which(program):
             raise RuntimeError(
                 f"{program} is not built: cmake --preset release && cmake --build "

@@ -47,7 +47,7 @@ def built(program, target):
 def start_nginx(args, scratch):
     nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if not nginx:
-        raise RuntimeError("nginx is not installed: apt install nginx-light")
+        raise RuntimeError("nginx is not installed: tools/setup peers")
     at, port = pathlib.Path(scratch), free_port()
     (at / "nginx.conf").write_text(NGINX.format(at=at, port=port))
     return Server("nginx", [nginx, "-p", str(at), "-e", f"{at}/error.log",
@@ -131,7 +131,7 @@ def run(args, root):
     if unknown:
         raise RuntimeError(f"no server is called {unknown[0]}: {', '.join(STARTERS)}")
     if not shutil.which("wrk"):
-        raise RuntimeError("wrk is not installed: apt install wrk")
+        raise RuntimeError("wrk is not installed: tools/setup peers")
     report = root / "tests" / "bench" / "wrk_report.lua"
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="creche_bench_"))

@@ -38,7 +38,7 @@ def per_request(program, layers, speech, requests):
 
 def run(args, root):
     if not shutil.which("valgrind"):
-        raise RuntimeError("valgrind is not installed: apt install valgrind")
+        raise RuntimeError("valgrind is not installed: tools/setup peers")
     program = str(args.build / "tests" / "bench" / "creche_stack_bench")
     counts = sorted({0, *map(int, args.layers.split(","))})
     for speech in ("octets", "frames"):

@@ -34,7 +34,7 @@ def commands(args, root):
     if shutil.which("go"):
         yield "Go", ["go", "run", source / "go_bench.go", str(args.count)]
     else:
-        print("Go is left out: apt-get install golang-go", file=sys.stderr)
+        print("Go is left out: tools/setup peers", file=sys.stderr)
 
 
 def run(args, root):

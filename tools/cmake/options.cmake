@@ -1,6 +1,7 @@
 # What a builder can choose. The presets set these; the defaults suit somebody who embeds creche.
 option(CRECHE_WERROR "Warnings are errors" OFF)
-option(CRECHE_PCH "Precompiled headers (a faster dev build; hides missing includes)" OFF)
+set(CRECHE_PCH OFF CACHE STRING
+  "ON, TESTS (for these alone) or OFF: precompiled headers build faster, and hide missing includes")
 set(CRECHE_TEST_FLAGS "" CACHE STRING "Behind the other flags, for the tests alone")
 option(CRECHE_TOOLS "Build the creche program" ${PROJECT_IS_TOP_LEVEL})
 option(CRECHE_PLAIN_ONLY "Build only the tests that never enter CAF (for ThreadSanitizer)" OFF)

@@ -52,7 +52,9 @@ function(creche_tests room)
   foreach(file IN LISTS files)
     string(REGEX REPLACE "(_test)?\\.cpp$" "" name ${file})
     string(REPLACE "/" "." name ${name})
-    add_test(NAME ${room}.${name} COMMAND ${binary} --source-file=*/${room}/${file})
+    # from there a path that a compiler cache wrote relative to the build folder still holds
+    add_test(NAME ${room}.${name} COMMAND ${binary} --source-file=*/${room}/${file}
+      WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
     set_tests_properties(${room}.${name} PROPERTIES LABELS ${room} TIMEOUT ${arg_TIMEOUT})
   endforeach()
 endfunction()

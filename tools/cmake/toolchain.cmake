@@ -8,6 +8,7 @@ function(creche_house_style target)
   # with two adjacent pointers: its SLP vectorizer. Users' coroutines are compiled with it, too.
   set(broken_slp $<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>)
   target_compile_options(${target} PUBLIC $<${broken_slp}:-fno-tree-slp-vectorize>)
+  target_compile_definitions(${target} PUBLIC $<${broken_slp}:CRECHE_WITHOUT_SLP_VECTORIZER>)
   if(NOT PROJECT_IS_TOP_LEVEL)
     return()
   endif()

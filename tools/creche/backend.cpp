@@ -1,9 +1,9 @@
 #include "tools/creche/backend.hpp"
 
-#include "runtime/finally.hpp"
-#include "runtime/nursery.hpp"
-#include "runtime/receive.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/messages/receive.hpp"
+#include "runtime/supervision/nursery.hpp"
+#include "runtime/task/finally.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <stdexcept>
 
@@ -27,7 +27,7 @@ task<> serve(ready<void> is_ready) {
   co_await finally(body, cleanup, 2s);
 }
 
-child_spec service(std::string_view name) {
+child_spec backend_spec(std::string_view name) {
   return child_spec(name, serve)
       .restart(restart::permanent)
       .ready_within(5s)
@@ -43,8 +43,8 @@ child_spec backend::as_child() {
 
 task<> backend::live() {
   auto services = [this](nursery& n) -> task<> {
-    auto [api, cache, db] =
-        n.start_all(service("api").after("cache"), service("cache").after("db"), service("db"));
+    auto [api, cache, db] = n.start_all(backend_spec("api").after("cache"),
+                                        backend_spec("cache").after("db"), backend_spec("db"));
     db_ = std::make_shared<const child>(db);
     co_return;
   };

@@ -1,7 +1,7 @@
 // backend.hpp: three services that need each other: api after cache after db.
 #pragma once
 
-#include "runtime/child.hpp"
+#include "runtime/supervision/child.hpp"
 
 #include <atomic>
 #include <memory>

@@ -1,7 +1,7 @@
 #include "tools/creche/demo.hpp"
 
-#include "runtime/run.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/system/run.hpp"
+#include "runtime/task/this_task.hpp"
 #include "tools/creche/routes.hpp"
 
 #include <cstdio>
@@ -31,7 +31,7 @@ http1::server server_of(const options& o, service& s) {
              .body = *t,
              .idle = *t,
              .write_stall = *t,
-             .linger = std::min(*t, times.linger),
+             .linger = std::min<clock_duration>(*t, times.linger),
              .rate_over = *t};
   return http1::server(o.echo ? http1::server::handler(&echo) : routes(s))
       .limits(sizes)

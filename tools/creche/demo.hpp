@@ -1,8 +1,8 @@
 // demo.hpp: the demo service: a root nursery with an HTTP listener, a worker that fails, a ticker.
 #pragma once
 
-#include "actors/listener.hpp"
-#include "runtime/restart.hpp"
+#include "actors/services/listener.hpp"
+#include "runtime/supervision/rules.hpp"
 
 #include <optional>
 #include <string_view>

@@ -28,11 +28,10 @@ constexpr std::string_view head = R"(<!doctype html>
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif }
 header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1.25rem }
-header { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem;
-  padding-top: 1.75rem }
-h1 { margin: 0; font-size: 1.6rem; letter-spacing: -.02em }
-h1 small { color: var(--soft); font-weight: 400; font-size: 1rem; letter-spacing: 0 }
-form { margin-left: auto }
+header { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem; padding-top: 1.75rem }
+h1 { flex: 1 1 20rem; margin: 0; font-size: 1.6rem; line-height: 1.2; letter-spacing: -.02em }
+h1 small { display: inline-block; color: var(--soft); font-weight: 400; font-size: 1rem;
+  letter-spacing: 0 }
 button { padding: .5rem 1rem; border: 0; border-radius: .5rem; background: var(--accent);
   color: #fff; font: inherit; font-weight: 600; cursor: pointer }
 output { flex-basis: 100%; min-height: 1.5em; color: var(--soft) }
@@ -44,17 +43,18 @@ dt { color: var(--soft); font-size: .85rem }
 dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums }
 ul { list-style: none; margin: 0; padding: 0 }
 .tree ul { margin-left: .28rem; padding-left: 1.1rem; border-left: 1px solid var(--line) }
-li { padding: .15rem 0 }
-li > i { display: inline-block; width: .6rem; height: .6rem; margin-right: .5rem;
+li p { position: relative; display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .5rem;
+  margin: 0; padding: .15rem 0 .15rem 1.1rem; color: var(--soft); overflow-wrap: anywhere }
+li b { color: var(--ink) }
+li p::before { content: ""; position: absolute; left: 0; top: .6rem; width: .6rem; height: .6rem;
   border-radius: 50%; background: var(--soft) }
-li > .good { background: var(--good) } li > .wait { background: var(--wait) }
-li > .bad { background: var(--bad) }
-li > span { margin-left: .5rem; color: var(--soft) }
-li > .tag { padding: .05rem .5rem; border: 1px solid var(--line); border-radius: 1rem;
+li .good::before { background: var(--good) } li .wait::before { background: var(--wait) }
+li .bad::before { background: var(--bad) }
+.tag { padding: .05rem .5rem; border: 1px solid var(--line); border-radius: 1rem;
   font-size: .8rem }
-li > .fails { display: block; margin-left: 1.1rem; color: var(--bad); font-size: .9rem }
-li > .says { font-size: .9rem }
-li > .hurt { color: var(--wait); border-color: currentColor }
+.says { font-size: .9rem }
+.fails { flex-basis: 100%; color: var(--bad); font-size: .9rem }
+.hurt { color: var(--wait); border-color: currentColor }
 footer { padding-top: 1rem; padding-bottom: 2rem; color: var(--soft); font-size: .9rem }
 a { color: inherit }
 .gone main { opacity: .4 }
@@ -64,13 +64,15 @@ a { color: inherit }
 <header>
 <h1>creche <small>a tree of supervised actors, as it lives now</small></h1>
 <form method="post" action="/crash"><button>Crash the worker</button></form>
+<form method="post" action="/crash/db"><button>Crash db</button></form>
 <output></output>
 </header>
 )";
 
 constexpr std::string_view foot = R"(<footer>
 The worker fails by chance every 5 to 35 seconds, or when you ask for it, and is started again after
-a wait that doubles. More than 5 restarts in 10 seconds end the demo.
+a wait that doubles. More than 5 restarts in 10 seconds end the demo. When db fails, api and cache
+are stopped before it is started again, and follow it.
 See also <a href="/tree">/tree</a> (JSON), <a href="/hello">/hello</a>, and /echo, which sends back
 what you post.
 </footer>
@@ -89,9 +91,9 @@ async function refresh() {
   }
 }
 (async () => { for (;;) { await new Promise(r => setTimeout(r, 1000)); await refresh(); } })();
-document.querySelector("form").onsubmit = async event => {
+for (const form of document.querySelectorAll("form")) form.onsubmit = async event => {
   event.preventDefault();
-  const answer = await fetch("/crash", { method: "POST" }).catch(() => null);
+  const answer = await fetch(form.action, { method: "POST" }).catch(() => null);
   if (answer) said.textContent = await answer.text();
   refresh();
 };
@@ -134,8 +136,8 @@ std::string_view light_of(const tree_node& n) {
 }
 
 void put(writer& w, const tree_node& n) {
-  w.raw("<li><i class=\"").raw(light_of(n)).raw("\"></i><b>").text(n.name).raw("</b>");
-  if (n.kind != n.name) w.span("", n.kind);
+  w.raw("<li><p class=\"").raw(light_of(n)).raw("\"><b>").text(n.name).raw("</b>");
+  if (n.kind != n.name) w.span("kind", n.kind);
   if (n.stuck) {
     char text[64];
     std::snprintf(text, sizeof text, "stuck: it keeps its loop busy for %.1f s", n.stuck_for_s);
@@ -159,10 +161,11 @@ void put(writer& w, const tree_node& n) {
   if (n.bytes) w.span("tag", counted(n.bytes, "byte") + " inside");
   if (!n.detail.empty()) w.span("says", n.detail);
   if (!n.failure.empty()) w.span("fails", "last failure: " + n.failure);
+  w.raw("</p>");
   if (!n.children.empty() || n.hidden) {
     w.raw("\n<ul>\n");
     for (auto& c : n.children) put(w, c);
-    if (n.hidden) w.raw("<li>").span("", "and " + counted(n.hidden, "other")).raw("</li>\n");
+    if (n.hidden) w.raw("<li><p>and ").text(counted(n.hidden, "other")).raw("</p></li>\n");
     w.raw("</ul>\n");
   }
   w.raw("</li>\n");

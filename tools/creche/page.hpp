@@ -4,7 +4,7 @@
 // Pure; any thread.
 #pragma once
 
-#include "runtime/tree.hpp"
+#include "runtime/supervision/tree.hpp"
 
 #include <cstdint>
 #include <string>

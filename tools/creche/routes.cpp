@@ -1,11 +1,12 @@
 #include "tools/creche/routes.hpp"
 
-#include "runtime/tree.hpp"
+#include "runtime/supervision/tree.hpp"
 #include "tools/creche/page.hpp"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <optional>
+#include <span>
 
 namespace demo {
 
@@ -45,41 +46,52 @@ task<response> crash_db(service& s, request&) {
 
 task<response> echo_any(service&, request& r) { return echo(r); }
 
+constexpr std::string_view reads[] = {"GET", "HEAD", "OPTIONS"};
+constexpr std::string_view acts[] = {"GET", "HEAD", "POST", "OPTIONS"};
+using methods = std::span<const std::string_view>;
+
 struct route {
   std::string_view path;
-  std::array<std::string_view, 2> methods; ///< empty: any
+  methods allowed; ///< empty: any
   task<response> (*handle)(service&, request&);
 
   bool takes(std::string_view method) const {
-    return methods[0].empty() || std::ranges::find(methods, method) != methods.end();
+    return allowed.empty() || std::ranges::find(allowed, method) != allowed.end();
   }
-  std::string allow() const { return std::string(methods[0]).append(", ").append(methods[1]); }
 };
 
 constexpr route table[] = {
-    {"/hello", {"GET", "HEAD"}, hello},       {"/", {"GET", "HEAD"}, front_page},
-    {"/tree", {"GET", "HEAD"}, tree_json},    {"/crash", {"GET", "POST"}, crash},
-    {"/crash/db", {"GET", "POST"}, crash_db}, {"/echo", {}, echo_any},
+    {"/hello", reads, hello}, {"/", reads, front_page},      {"/tree", reads, tree_json},
+    {"/crash", acts, crash},  {"/crash/db", acts, crash_db}, {"/echo", {}, echo_any},
 };
 
 task<response> not_found() {
   co_return response::text(404,
                            "Not found. There is /, /tree, /hello, /crash, /crash/db and /echo.\n");
 }
-task<response> not_allowed(const route& r) {
-  const auto allow = r.allow();
+std::string joined(methods m) {
+  std::string text(m.front());
+  for (const auto method : m.subspan(1)) text.append(", ").append(method);
+  return text;
+}
+task<response> not_allowed(methods m) {
+  const auto allow = joined(m);
   co_return response::text(405, "Not allowed here: use " + allow + ".\n").header("Allow", allow);
+}
+task<response> options(methods m) { co_return response(204, "", "").header("Allow", joined(m)); }
+
+task<response> respond(service& s, request& r) {
+  if (r.target() == "*") return options(acts); // the server as a whole
+  const auto to = std::ranges::find(table, r.path(), &route::path);
+  if (to == std::end(table)) return not_found();
+  if (!to->takes(r.method())) return not_allowed(to->allowed);
+  return r.method() == "OPTIONS" && !to->allowed.empty() ? options(to->allowed) : to->handle(s, r);
 }
 
 } // namespace
 
 http1::server::handler routes(service& s) {
-  return [&s](request& r) {
-    const auto path = r.path();
-    for (auto& to : table)
-      if (path == to.path) return to.takes(r.method()) ? to.handle(s, r) : not_allowed(to);
-    return not_found();
-  };
+  return [&s](request& r) { return respond(s, r); };
 }
 
 task<response> echo(request& r) {

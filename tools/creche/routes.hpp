@@ -1,7 +1,7 @@
 // routes.hpp: what the demo answers to which path.
 #pragma once
 
-#include "actors/http1.hpp"
+#include "actors/http/http1.hpp"
 #include "tools/creche/backend.hpp"
 #include "tools/creche/worker.hpp"
 

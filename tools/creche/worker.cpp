@@ -1,7 +1,7 @@
 #include "tools/creche/worker.hpp"
 
-#include "runtime/nursery.hpp"
-#include "runtime/this_task.hpp"
+#include "runtime/supervision/nursery.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <random>
 #include <stdexcept>

@@ -1,7 +1,7 @@
 // worker.hpp: a child that fails: by chance every now and then, and at once when it is asked to.
 #pragma once
 
-#include "runtime/child.hpp"
+#include "runtime/supervision/child.hpp"
 
 #include <atomic>
 #include <memory>

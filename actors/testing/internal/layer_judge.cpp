@@ -9,14 +9,14 @@ namespace creche::testing::detail {
 namespace {
 
 /// Ten times what the layers here need for it, and more.
-std::size_t most_rounds(const script& s) noexcept {
+std::size_t most_rounds(const script& scene) noexcept {
   std::size_t n = 10'000;
-  for (auto& x : s.steps) n += (x.bytes.size() + 1) * (x.what == act::pour ? x.n : 1);
+  for (auto& x : scene.steps) n += (x.bytes.size() + 1) * (x.what == act::pour ? x.n : 1);
   return n;
 }
 
-bool ends_it(act a) noexcept {
-  switch (a) {
+bool ends_it(act what) noexcept {
+  switch (what) {
   case act::reset:
   case act::fail:
   case act::crash:
@@ -31,11 +31,11 @@ bool ends_it(act a) noexcept {
 
 } // namespace
 
-trace layer_judge::played(const script& s) {
+trace layer_judge::played(const script& scene) {
   trace t;
-  const auto body = [&](nursery& n) { return play(n, layer_, s, patience_, t); };
+  const auto body = [&](nursery& n) { return play(n, layer_, scene, patience_, t); };
   ++scripts_;
-  const virtual_options o{.name = "check", .seed = seed_, .most_rounds = most_rounds(s)};
+  const virtual_options o{.name = "check", .seed = seed_, .most_rounds = most_rounds(scene)};
   const auto r = run_virtual(o, body);
   if (!r.deadlock.empty()) t.wrong = "it hangs:\n" + r.deadlock;
   if (r.leaked) t.wrong = std::to_string(r.leaked) + " actors are left";
@@ -45,9 +45,9 @@ trace layer_judge::played(const script& s) {
 }
 
 // What is different from the run with the same bytes, whole.
-std::string layer_judge::differs(const trace& t, const trace& whole, extent e) const {
+std::string layer_judge::differs(const trace& t, const trace& whole, extent much) const {
   const auto instead = " instead of " + to_text(whole);
-  const bool all = e == extent::all || e == extent::what_came;
+  const bool all = much == extent::all || much == extent::what_came;
   if (frames_) {
     if (all ? t.up != whole.up
             : t.up.size() > whole.up.size() ||
@@ -57,10 +57,10 @@ std::string layer_judge::differs(const trace& t, const trace& whole, extent e) c
     const auto a = t.octets(), b = whole.octets();
     if (all ? a != b : !b.starts_with(a)) return "what came out is " + to_text(t) + instead;
   }
-  if ((e == extent::all && t.down != whole.down) ||
-      (serves_ && e == extent::beginning && !whole.down.starts_with(t.down)))
-    return "the peer got " + quoted(t.down) + " instead of " + quoted(whole.down);
-  if (e == extent::all &&
+  if ((much == extent::all && t.down != whole.down) ||
+      (serves_ && much == extent::beginning && !whole.down.starts_with(t.down)))
+    return "the peer got " + shown(t.down) + " instead of " + shown(whole.down);
+  if (much == extent::all &&
       (t.eof != whole.eof || t.over != whole.over || (t.over && t.how != whole.how)))
     return "the end is different: " + to_text(t) + instead;
   return {};
@@ -68,9 +68,9 @@ std::string layer_judge::differs(const trace& t, const trace& whole, extent e) c
 
 // How the transport was told to end, against what the layer was asked for first. It may have
 // refused the peer before that.
-std::string layer_judge::wrong_end(const script& s, const trace& t) const {
+std::string layer_judge::wrong_end(const script& scene, const trace& got) const {
   const step* asked = nullptr;
-  for (auto& x : s.steps) {
+  for (auto& x : scene.steps) {
     if (x.what == act::again)
       asked = nullptr;
     else if (!ends_it(x.what))
@@ -80,25 +80,25 @@ std::string layer_judge::wrong_end(const script& s, const trace& t) const {
     else
       asked = &x;
   }
-  if (serves_ || !asked || !t.connected || t.refused()) return {};
-  if (asked->what == act::abort && t.over && !(t.aborted && t.how == ended_by::local))
+  if (serves_ || !asked || !got.connected || got.refused()) return {};
+  if (asked->what == act::abort && got.over && !(got.aborted && got.how == ended_by::local))
     return "the application broke it off, and the peer was told that it ended as " +
-           std::string(creche::to_text(t.how)) + (t.aborted ? "" : ", by a good end");
-  if ((asked->what != act::close && asked->what != act::drain) || t.stalled) return {};
+           std::string(creche::to_text(got.how)) + (got.aborted ? "" : ", by a good end");
+  if ((asked->what != act::close && asked->what != act::drain) || got.stalled) return {};
   // a drain is told behind what came before it
-  const bool waits = asked->what == act::drain && t.held;
-  if (!t.over) // what was written before may wait for a handshake
-    return t.established && !waits ? "the stack did not end when it was closed" : "";
-  if (t.aborted || t.how != ended_by::clean)
+  const bool waits = asked->what == act::drain && got.held;
+  if (!got.over) // what was written before may wait for a handshake
+    return got.established && !waits ? "the stack did not end when it was closed" : "";
+  if (got.aborted || got.how != ended_by::clean)
     return "the application closed it, and it was broken off as " +
-           std::string(creche::to_text(t.how));
+           std::string(creche::to_text(got.how));
   return {};
 }
 
-std::string layer_judge::verdict(const script& s) {
-  const auto t = played(s);
+std::string layer_judge::verdict(const script& scene) {
+  const auto t = played(scene);
   if (!t.wrong.empty() || t.moot) return t.wrong;
-  if (auto why = wrong_end(s, t); !why.empty()) return why;
+  if (auto why = wrong_end(scene, t); !why.empty()) return why;
   // the same bytes in one life, whole, with everything taken at once
   const script begun{.steps = {{act::connect}}, .lockstep = false, .burst = false};
   auto plain = begun;
@@ -106,7 +106,7 @@ std::string layer_judge::verdict(const script& s) {
   bool ended = false, connected = false, said = false, closed = false;
   auto e = extent::all;
   std::vector<step> orders;
-  for (auto& x : s.steps) {
+  for (auto& x : scene.steps) {
     switch (x.what) {
     case act::feed: fed += x.bytes; break;
     case act::eof: ended = true; break;
@@ -121,7 +121,7 @@ std::string layer_judge::verdict(const script& s) {
       break;
     case act::connect: connected = true; break;
     case act::drain:
-      if (e == extent::all) e = s.burst ? extent::beginning_of_what_came : extent::what_came;
+      if (e == extent::all) e = scene.burst ? extent::beginning_of_what_came : extent::what_came;
       break;
     case act::reset:
     case act::fail:
@@ -140,14 +140,14 @@ std::string layer_judge::verdict(const script& s) {
     default: break;
     }
   }
-  if (!connected || (closed && s.steps.back().what != act::close)) e = extent::beginning;
+  if (!connected || (closed && scene.steps.back().what != act::close)) e = extent::beginning;
   if (t.held || t.stalled) e = extent::beginning;
   if (!fed.empty()) plain.steps.insert(plain.steps.begin() + 1, {act::feed, fed});
   if (ended) plain.steps.push_back({act::eof});
   plain.steps.insert(plain.steps.end(), orders.begin(), orders.end());
   const auto whole = played(plain);
   if (!whole.wrong.empty()) return whole.wrong;
-  const auto* life = s.has(act::again) ? "after a restart, " : "";
+  const auto* life = scene.has(act::again) ? "after a restart, " : "";
   if (auto why = differs(t, whole, e); !why.empty()) return life + why;
   if (e != extent::all) return {};
   if (ended && !serves_ && !t.eof && !t.refused())
@@ -158,32 +158,32 @@ std::string layer_judge::verdict(const script& s) {
 }
 
 // Steps, and halves of what is fed, are left out while it still fails.
-script layer_judge::smaller(script s) {
+script layer_judge::smaller(script scene) {
   for (bool again = true; again;) {
     again = false;
-    for (std::size_t i = s.steps.size(); i-- > 0;) {
-      if (s.steps[i].what == act::connect) continue;
-      auto less = s;
+    for (std::size_t i = scene.steps.size(); i-- > 0;) {
+      if (scene.steps[i].what == act::connect) continue;
+      auto less = scene;
       less.steps.erase(less.steps.begin() + long(i));
       if (!verdict(less).empty()) {
-        s = std::move(less);
+        scene = std::move(less);
         again = true;
         continue;
       }
-      const auto n = s.steps[i].bytes.size();
-      if (s.steps[i].what != act::feed || n < 2) continue;
+      const auto n = scene.steps[i].bytes.size();
+      if (scene.steps[i].what != act::feed || n < 2) continue;
       for (const bool first : {true, false}) {
-        less = s;
+        less = scene;
         auto& b = less.steps[i].bytes;
         b = first ? b.substr(0, n / 2) : b.substr(n / 2);
         if (verdict(less).empty()) continue;
-        s = std::move(less);
+        scene = std::move(less);
         again = true;
         break;
       }
     }
   }
-  return s;
+  return scene;
 }
 
 } // namespace creche::testing::detail

@@ -11,15 +11,15 @@ namespace creche::testing::detail {
 
 class layer_judge {
 public:
-  layer_judge(const any_stack& l, std::uint64_t seed, clock_duration patience)
-      : layer_(l), seed_(seed), patience_(patience), frames_(l.above() == speech::frames),
-        serves_(l.above() == speech::nothing) {}
+  layer_judge(const any_stack& stack, std::uint64_t seed, clock_duration patience)
+      : layer_(stack), seed_(seed), patience_(patience), frames_(stack.above() == speech::frames),
+        serves_(stack.above() == speech::nothing) {}
 
-  trace played(const script& s);
+  trace played(const script& scene);
   /// What breaks the contract; empty: nothing does.
-  std::string verdict(const script& s);
+  std::string verdict(const script& scene);
   /// One that still fails, and of which nothing can be left out.
-  script smaller(script s);
+  script smaller(script scene);
 
   std::uint64_t seed() const noexcept { return seed_; }
   std::size_t scripts() const noexcept { return scripts_; } ///< so many were played
@@ -27,8 +27,8 @@ public:
 private:
   /// How much of the whole run must have come of another one.
   enum class extent : std::uint8_t { all, what_came, beginning, beginning_of_what_came };
-  std::string differs(const trace& t, const trace& whole, extent e) const;
-  std::string wrong_end(const script& s, const trace& t) const;
+  std::string differs(const trace& got, const trace& whole, extent much) const;
+  std::string wrong_end(const script& scene, const trace& got) const;
 
   const any_stack& layer_;
   const std::uint64_t seed_;

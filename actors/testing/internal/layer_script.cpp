@@ -1,9 +1,9 @@
 #include "actors/testing/internal/layer_script.hpp"
 
-#include "actors/connection.hpp"
-#include "runtime/scope.hpp"
-#include "runtime/this_task.hpp"
-#include "runtime/tree.hpp"
+#include "actors/stack/connection.hpp"
+#include "runtime/supervision/tree.hpp"
+#include "runtime/task/scope.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -12,80 +12,14 @@ namespace creche::testing::detail {
 
 using namespace std::chrono_literals;
 
-bool script::has(act a) const noexcept {
-  return std::any_of(steps.begin(), steps.end(), [&](const step& x) { return x.what == a; });
+bool script::has(act what) const noexcept {
+  return std::any_of(steps.begin(), steps.end(), [&](const step& one) { return one.what == what; });
 }
 
 std::string trace::octets() const {
   std::string s;
   for (auto& x : up) s += x;
   return s;
-}
-
-// ---- text
-
-std::string quoted(std::string_view s) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string r = "\"";
-  for (const char c : s) {
-    if (r.size() > 200) return r + "...\"";
-    const auto b = static_cast<unsigned char>(c);
-    if (c == '\n')
-      r += "\\n";
-    else if (c == '\r')
-      r += "\\r";
-    else if (b < 32 || b > 126)
-      ((r += "\\x") += digits[b >> 4]) += digits[b & 15];
-    else
-      r += c;
-  }
-  return r + '"';
-}
-
-namespace {
-
-std::string to_text(const step& x) {
-  switch (x.what) {
-  case act::connect: return "connect";
-  case act::feed: return "feed " + quoted(x.bytes);
-  case act::eof: return "eof";
-  case act::reset: return "reset";
-  case act::fail: return "the transport fails";
-  case act::take:
-    return x.n == memory_wire::no_end ? "the peer takes all" : "take " + std::to_string(x.n);
-  case act::hold: return "hold after " + std::to_string(x.n) + " more";
-  case act::release: return "release";
-  case act::crash: return "crash after " + std::to_string(x.n) + " more";
-  case act::crash_now: return "crash";
-  case act::write: return "write " + quoted(x.bytes);
-  case act::pour: return "write " + quoted(x.bytes) + ", " + std::to_string(x.n) + " times";
-  case act::finish: return "finish";
-  case act::close: return "close";
-  case act::abort: return "abort";
-  case act::cancel: return "cancel";
-  case act::drain: return "drain";
-  case act::turns: return std::to_string(x.n) + " turns";
-  case act::hour: return "an hour passes";
-  case act::again: return "restart";
-  }
-  return "?";
-}
-
-} // namespace
-
-std::string to_text(const script& s) {
-  std::string r = s.lockstep ? "lockstep" : "memory";
-  if (s.burst) r += ", all at once";
-  for (auto& x : s.steps) r += "; " + to_text(x);
-  return r;
-}
-
-std::string to_text(const trace& t) {
-  std::string s;
-  for (auto& x : t.up) s += (s.empty() ? "" : " ") + quoted(x);
-  if (t.eof) s += " eof";
-  if (t.over) s += " ended as " + std::string(to_text(t.how));
-  return "[" + s + "]";
 }
 
 // ---- the application's end, as a layer; the script looks into it from outside
@@ -109,7 +43,7 @@ struct app : layer {
   app_link* to; // null: nobody looks any more
   hold held;
   std::deque<std::string> poured; // waits for room
-  explicit app(app_link* l) : to(l) { to->layer = this; }
+  explicit app(app_link* link) : to(link) { to->layer = this; }
   ~app() override {
     if (to && to->layer == this) to->layer = nullptr;
   }
@@ -151,9 +85,9 @@ struct app : layer {
   void timed_out(time_limit, clock_duration) override {
     throw std::runtime_error("the application failed");
   }
-  void do_write(std::string_view b) { write_below(slice::copy_of(b)); }
-  void do_pour(const std::string& b, std::size_t n) {
-    poured.insert(poured.end(), n, b);
+  void do_write(std::string_view text) { write_below(slice::copy_of(text)); }
+  void do_pour(const std::string& text, std::size_t n) {
+    poured.insert(poured.end(), n, text);
     resume_out();
   }
   void resume_out() override {
@@ -204,57 +138,57 @@ struct lives {
 };
 
 struct frames_app final : app {
-  explicit frames_app(lives* l) : app(&l->all.back().application) {}
+  explicit frames_app(lives* all) : app(&all->all.back().application) {}
   using speaks_below = frames;
   using speaks_above = no_speech;
 };
 struct octets_app final : app {
-  explicit octets_app(lives* l) : app(&l->all.back().application) {}
+  explicit octets_app(lives* all) : app(&all->all.back().application) {}
   using speaks_above = no_speech;
 };
 
 class renewed_transport final : public creche::detail::layer_part {
 public:
-  explicit renewed_transport(lives& l)
-      : layer_part(l.lockstep ? "lockstep" : "memory", speech::nothing, speech::octets), lives_(l) {
-  }
-  void add_to(internal::stack_actor& s) const override {
+  explicit renewed_transport(lives& all)
+      : layer_part(all.lockstep ? "lockstep" : "memory", speech::nothing, speech::octets),
+        lives_(all) {}
+  void add_to(internal::stack_actor& stack) const override {
     auto& w = lives_.all.emplace_back(lives_.lockstep).wire;
     w.connect_later();
-    w.transport().parts().front()->add_to(s);
+    w.transport().parts().front()->add_to(stack);
   }
 
 private:
   lives& lives_;
 };
 
-any_stack stack_for(const any_stack& layer, lives& l) {
-  const any_stack transport(creche::detail::part::make<renewed_transport>(l));
+any_stack stack_for(const any_stack& layer, lives& all) {
+  const any_stack transport(creche::detail::part::make<renewed_transport>(all));
   any_stack below = transport.on_top(layer);
   if (layer.above() == speech::nothing) return below;
-  if (layer.above() == speech::frames) return below.on_top(layered_as<frames_app>("app", &l));
-  return below.on_top(layered_as<octets_app>("app", &l));
+  if (layer.above() == speech::frames) return below.on_top(layered_as<frames_app>("app", &all));
+  return below.on_top(layered_as<octets_app>("app", &all));
 }
 
-void play_step(const step& x, lives& l, child& c) {
-  auto& w = l.wire();
-  auto& a = l.application();
-  switch (x.what) {
+void play_step(const step& one, lives& all, child& stack) {
+  auto& w = all.wire();
+  auto& a = all.application();
+  switch (one.what) {
   case act::connect:
     a.connected = true;
     w.connect();
     break;
-  case act::feed: w.feed(x.bytes); break;
+  case act::feed: w.feed(one.bytes); break;
   case act::eof: w.eof(); break;
   case act::reset: w.reset(); break;
   case act::fail: w.fail(); break;
   case act::take:
-    w.take(x.n);
-    a.t.stalled = x.n != memory_wire::no_end;
+    w.take(one.n);
+    a.t.stalled = one.n != memory_wire::no_end;
     break;
   case act::hold:
-    if (x.n)
-      a.hold_after = x.n - 1;
+    if (one.n)
+      a.hold_after = one.n - 1;
     else if (a.layer)
       a.layer->do_hold();
     break;
@@ -263,15 +197,15 @@ void play_step(const step& x, lives& l, child& c) {
     a.t.held = false;
     if (a.layer) a.layer->held.release();
     break;
-  case act::crash: a.crash_after = x.n; break;
+  case act::crash: a.crash_after = one.n; break;
   case act::crash_now:
     if (a.layer) a.layer->do_crash();
     break;
   case act::write:
-    if (a.layer) a.layer->do_write(x.bytes);
+    if (a.layer) a.layer->do_write(one.bytes);
     break;
   case act::pour:
-    if (a.layer) a.layer->do_pour(x.bytes, x.n);
+    if (a.layer) a.layer->do_pour(one.bytes, one.n);
     break;
   case act::finish:
     if (a.layer) a.layer->do_finish();
@@ -282,15 +216,15 @@ void play_step(const step& x, lives& l, child& c) {
   case act::abort:
     if (a.layer) a.layer->do_abort();
     break;
-  case act::cancel: c.cancel("check_layer"); break;
-  case act::drain: c.stop(); break;
+  case act::cancel: stack.cancel("check_layer"); break;
+  case act::drain: stack.stop(); break;
   case act::turns:
   case act::hour:
   case act::again: break;
   }
 }
 
-/// On their way to who has that name.
+/// On their way to the layer of that name.
 std::uint64_t bytes_at(const tree_node& n, std::string_view name) {
   if (n.name == name) return n.bytes;
   std::uint64_t sum = 0;
@@ -298,23 +232,23 @@ std::uint64_t bytes_at(const tree_node& n, std::string_view name) {
   return sum;
 }
 
-bool is_end(act a) noexcept {
-  return a == act::reset || a == act::fail || a == act::cancel || a == act::crash_now ||
-         a == act::abort;
+bool is_end(act what) noexcept {
+  return what == act::reset || what == act::fail || what == act::cancel || what == act::crash_now ||
+         what == act::abort;
 }
 
 } // namespace
 
-task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration patience,
+task<> play(nursery& n, const any_stack& layer, const script& scene, clock_duration patience,
             trace& result) {
   const clock_duration far = 24h;
-  lives l(s.lockstep);
+  lives l(scene.lockstep);
   auto spec = as_child(stack_for(layer, l), "checked").ignore_failure().stop_within(2 * far);
-  if (s.has(act::again)) spec = std::move(spec).restart(restart::permanent).backoff(no_backoff);
+  if (scene.has(act::again)) spec = std::move(spec).restart(restart::permanent).backoff(no_backoff);
   auto c = n.start(std::move(spec));
   co_await sleep_for(1ns);
   bool ends = false;
-  for (auto& x : s.steps) {
+  for (auto& x : scene.steps) {
     if (x.what == act::again && l.is_newest()) {
       if (ends && l.application().connected)
         l.application().t.wrong = "the stack did not end, and so was not restarted";
@@ -326,10 +260,10 @@ task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration 
     play_step(x, l, c);
     for (std::size_t i = 0; x.what == act::turns && i < x.n; ++i) co_await sleep_for(0ns);
     if (x.what == act::hour) co_await sleep_for(1h);
-    if (!s.burst || x.what == act::again) co_await sleep_for(patience);
+    if (!scene.burst || x.what == act::again) co_await sleep_for(patience);
   }
   co_await sleep_for(patience);
-  const bool drains = s.has(act::drain);
+  const bool drains = scene.has(act::drain);
   const auto end = [&]() -> task<> { co_await c.wait(); };
   if (drains && l.application().connected) co_await move_on_after(far, end);
   auto& t = l.application().t;
@@ -337,19 +271,19 @@ task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration 
   t.over = c.ended() || !l.is_newest();
   t.down = w.got();
   t.given = w.given();
-  if (s.looks) t.above = bytes_at(tree(), application_name);
+  if (scene.looks) t.above = bytes_at(tree(), application_name);
   if (w.late() && t.wrong.empty())
     t.wrong = std::to_string(w.late()) + " bytes were written below behind the layer's own finish";
   t.finished = w.finished();
   t.how = w.how();
   t.aborted = w.aborted();
   t.connected = l.application().connected;
-  if (!t.over && l.application().connected && t.wrong.empty() && !s.has(act::again)) {
+  if (!t.over && l.application().connected && t.wrong.empty() && !scene.has(act::again)) {
     if (ends) t.wrong = "the stack did not end, though it was broken off";
     if (drains && !t.stalled && !t.held) t.wrong = "the stack did not end when it was drained";
   }
   const auto end_of_stack = c.result();
-  const bool may_fail = s.has(act::fail) || s.has(act::crash) || s.has(act::crash_now);
+  const bool may_fail = scene.has(act::fail) || scene.has(act::crash) || scene.has(act::crash_now);
   if (end_of_stack && end_of_stack->kind == how::failed && !may_fail)
     t.wrong = "the stack failed: " + std::string(end_of_stack->why->to_text());
   result = t;

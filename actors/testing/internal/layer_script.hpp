@@ -3,8 +3,8 @@
 #pragma once
 
 #include "actors/testing/memory.hpp"
-#include "runtime/nursery.hpp"
-#include "runtime/task.hpp"
+#include "runtime/supervision/nursery.hpp"
+#include "runtime/task/task.hpp"
 
 #include <cstdint>
 #include <string>
@@ -48,7 +48,7 @@ struct script {
   bool lockstep = false, burst = false;
   bool looks = false; // at the end, at what lies above the layer
 
-  bool has(act a) const noexcept;
+  bool has(act what) const noexcept;
 };
 
 /// What a run gave; of the last life.
@@ -70,14 +70,20 @@ struct trace {
   }
 };
 
-std::string quoted(std::string_view s);
-std::string to_text(const script& s);
-std::string to_text(const trace& t);
+// ---- script_text.cpp
+std::string quoted(std::string_view bytes);
+/// The same; of many only the first.
+std::string shown(std::string_view bytes);
+std::string to_text(const script& all);
+/// Throws std::invalid_argument with a sentence.
+script parse_script(std::string_view text);
+std::string to_text(const std::vector<std::string>& pieces);
+std::string to_text(const trace& got);
 
 /// One stack through one script, where so much time passes after every step; afterwards it is
 /// ended, and must have. Above a layer that speaks to nobody there is no application, and what it
 /// would do is left out.
-task<> play(nursery& n, const any_stack& layer, const script& s, clock_duration patience,
+task<> play(nursery& n, const any_stack& layer, const script& scene, clock_duration patience,
             trace& result);
 
 } // namespace creche::testing::detail

@@ -1,6 +1,8 @@
 // refused by: all
 // says: these layers do not fit: the upper one must speak below what the lower one speaks above
-#include "actors/stack.hpp"
+#include "actors/layers/framers.hpp"
+#include "actors/stack/stack.hpp"
+#include "actors/transport/tcp.hpp"
 
 using namespace creche;
 

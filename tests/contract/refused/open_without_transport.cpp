@@ -1,6 +1,7 @@
 // refused by: all
 // says: the lowest layer of a stack that is opened is a transport, like tcp(..)
-#include "actors/connection.hpp"
+#include "actors/layers/framers.hpp"
+#include "actors/stack/connection.hpp"
 
 using namespace creche;
 

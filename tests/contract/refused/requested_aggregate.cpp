@@ -1,6 +1,6 @@
 // refused by: g++ 1-12
 // says: a constructor, or the message a name first
-#include "runtime/request.hpp"
+#include "runtime/messages/request.hpp"
 #include "tests/contract/subject.hpp"
 
 using namespace creche;
@@ -18,7 +18,7 @@ CONTRACT_FORM(requested_aggregate) {
   child shop;
   co_await contract::suspend();
   try {
-    (void)co_await request<int>(shop, order{contract::counted(), 2});
+    (void)co_await ask<int>(shop, order{contract::counted(), 2});
   } catch (const request_failed&) {
   }
   co_await contract::suspend();

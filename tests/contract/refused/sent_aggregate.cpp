@@ -1,6 +1,6 @@
 // refused by: g++ 1-12
 // says: or the value a name (co_await ch.send_from(v);)
-#include "runtime/channel.hpp"
+#include "runtime/sync/channel.hpp"
 #include "tests/contract/subject.hpp"
 
 using namespace creche;

@@ -4,7 +4,8 @@
 // understood prints as a text that means the same, and that prints as itself. A violation is an
 // uncaught std::logic_error; so is whatever else a maker throws.
 
-#include "actors/stack.hpp"
+#include "actors/services/standard_words.hpp"
+#include "actors/stack/stack.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,21 @@
+#include "actors/services/standard_words.hpp"
+
+#include "actors/layers/framers.hpp"
+#include "actors/layers/idle.hpp"
+#include "actors/layers/tap.hpp"
+#include "actors/transport/tcp.hpp"
+
+namespace creche {
+
+stack_words standard_words() {
+  stack_words words;
+  add_tcp_word(words);
+  add_framer_words(words);
+  add_idle_word(words);
+  add_tap_word(words);
+  return words;
+}
+
+any_stack parse_stack(std::string_view text) { return standard_words().parse(text); }
+
+} // namespace creche

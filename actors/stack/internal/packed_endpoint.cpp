@@ -1,0 +1,26 @@
+#include "actors/stack/internal/packed_endpoint.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+namespace creche::internal {
+
+endpoint packed_endpoint::unpacked() const {
+  if (!size) return {};
+  char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text);
+  return {text, port};
+}
+
+bool packed_endpoint::is_loopback() const noexcept {
+  if (size == 4) return bytes[0] == 127;
+  return size == 16 && bytes[15] == 1 &&
+         std::all_of(bytes.begin(), bytes.end() - 1, [](auto byte) { return byte == 0; });
+}
+
+bool packed_endpoint::is_any() const noexcept {
+  return std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == 0; });
+}
+
+} // namespace creche::internal

@@ -1,0 +1,26 @@
+// packed_endpoint.hpp: an endpoint in a few bytes, for every connection has two. Plain values.
+#pragma once
+
+#include "actors/stack/endpoint.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace creche::internal {
+
+struct packed_endpoint {
+  std::array<std::uint8_t, 16> bytes{}; // in the order of the net
+  std::uint16_t port = 0;
+  std::uint8_t size = 0; // of the address: 4 or 16; 0: there is none
+
+  endpoint unpacked() const;
+  bool is_loopback() const noexcept;
+  bool is_any() const noexcept;
+};
+
+/// Who talks with whom.
+struct connection_ends {
+  packed_endpoint peer, local;
+};
+
+} // namespace creche::internal

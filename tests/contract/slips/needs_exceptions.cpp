@@ -1,0 +1,3 @@
+// says: creche needs exceptions: build without -fno-exceptions
+// flags: -fno-exceptions
+#include "actors/creche.hpp"
