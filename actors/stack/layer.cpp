@@ -57,6 +57,7 @@ void layer::established_above() { shell().established_above(); }
 void layer::eof_above() { shell().eof_above(); }
 void layer::write_below(slice bytes) { shell().write_below(std::move(bytes)); }
 void layer::write_below(slice* parts, std::size_t n) { shell().write_below(parts, n); }
+void layer::put_back(slice rest) { shell().put_back(std::move(rest)); }
 bool layer::room_below() noexcept { return shell().room_below(); }
 void layer::finish_below() { shell().finish_below(); }
 bool layer::can_finish_below() const noexcept { return shell().can_finish_below(); }
@@ -72,10 +73,12 @@ void layer::replace_with(any_stack stack) {
 }
 void layer::remove() { shell().edit(internal::edit_kind::remove, {}); }
 facts& layer::facts() { return shell().known(); }
+endpoint layer::peer() const { return shell().stack().peer(); }
 void layer::idle(bool on) noexcept { shell().note_idle(on); }
 hold layer::pause_in(const char* why) noexcept { return shell().pause_in(why); }
 hold layer::pause_out(const char* why) noexcept { return shell().pause_out(why); }
 void layer::look_again() noexcept { shell().look_again(); }
 void layer::limit(time_limit which, time_span time) { shell().limit(which, time); }
+void layer::wake_at(time_point when) { shell().wake_at(when); }
 
 } // namespace creche

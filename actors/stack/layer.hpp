@@ -91,6 +91,8 @@ protected:
   /// A limit ran out, and begins again. By default that is the end: ended_by::timeout; of a write
   /// stall at once, for what was written cannot be flushed.
   virtual void timed_out(time_limit which, clock_duration after);
+  /// The time of wake_at() has come.
+  virtual void woken() {}
 
   // ---- orders from above. By default they are passed on.
   virtual void write(slice bytes) { write_below(static_cast<slice&&>(bytes)); }
@@ -128,6 +130,10 @@ protected:
   void write_below(slice bytes);
   /// The same for what belongs together: if there is room for the first, all of it goes.
   void write_below(slice* parts, std::size_t n);
+  /// In write(): the end of what it was given, or a whole frame, that is not to go yet. It is given
+  /// again, before all else, once there is room below and no hold (pause_out) lasts. To put back
+  /// all of it and to hold nothing is this layer's failure.
+  void put_back(slice rest);
   bool room_below() noexcept;
   void finish_below();
   /// Can all layers below say their end and still read?
@@ -145,6 +151,9 @@ protected:
   // ---- what is known of the connection
   /// Left by layers below, for those above and the task; of the whole stack.
   creche::facts& facts();
+  /// The other side: what a layer below has left, or else the socket's. Of a transport without
+  /// addresses empty.
+  endpoint peer() const;
   /// The peer is waited for, and nothing is in hand: at a listener's cap such a connection may go,
   /// the longest idle first. Not so unless it is said.
   void idle(bool on) noexcept;
@@ -175,6 +184,9 @@ protected:
   /// limits there are and however many bytes flow. Zero: runs out
   /// at once, in a turn of its own, and once. Less throws std::invalid_argument.
   void limit(time_limit which, time_span time);
+  /// woken() is called then, in a turn of its own, and once; at once if that was before now(). In
+  /// place of what was asked for before; time_point::max(): not at all. Shares the limits' timer.
+  void wake_at(time_point when);
 
 private:
   friend class internal::user_layer;

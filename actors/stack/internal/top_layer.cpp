@@ -23,6 +23,13 @@ top_layer::~top_layer() {
   state_.release();
 }
 
+// A task that drops what comes does not wait for the last of it, which a layer below may hold; one
+// that waits for an answer does.
+void top_layer::on_stop() {
+  const bool waits = !state_.closed || state_.flush_waiters.statistics().waiting;
+  waits ? layer_actor::on_stop() : on_cancel();
+}
+
 // A task that waits in open() is told how the stack ended.
 void top_layer::on_cancel() {
   const bool tells = !is_established() && state_.record && whole().is_awaited();

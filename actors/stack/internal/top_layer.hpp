@@ -83,6 +83,7 @@ private:
   void resume_out() override;
   void drain() override;
   void flushed(message_ptr fact) override;
+  void on_stop() override;
   void on_cancel() override;
   void on_over() noexcept override;
   void below_changes() noexcept override;

@@ -87,14 +87,39 @@ void user_layer::write(message_ptr order) {
     orders_.push(std::move(order));
     return note_stall();
   }
-  tell_write(*order);
+  tell_write(std::move(order));
+  if (!orders_) return;
+  go_on(); // it was put back
+  note_stall();
 }
 
-void user_layer::tell_write(message& order) {
-  const auto n = order.bytes.size();
+void user_layer::tell_write(message_ptr order) {
+  const auto given = order->bytes.size();
   if (limits_) last_out_ = home_.burst_time();
-  layer_->write(std::move(order.bytes));
-  if (!dead_) took_above_frame(n);
+  given_ = order.get();
+  layer_->write(std::move(order->bytes));
+  const bool all = std::exchange(given_, nullptr);
+  if (dead_) return;
+  if (all || ending_) return took_above_frame(given);
+  keep_rest(std::move(order), given);
+}
+
+void user_layer::put_back(slice&& rest) {
+  if (!given_) throw std::logic_error("a layer put back what it was not given to write");
+  std::exchange(given_, nullptr)->bytes = std::move(rest);
+}
+
+// It stays on the gauge above, and in front of what is said behind it.
+void user_layer::keep_rest(message_ptr order, std::uint32_t given) {
+  const auto left = order->bytes.size();
+  if (!left && given) return took_above_frame(given);
+  if (left > given) throw std::logic_error("a layer put back more than it was given to write");
+  if (left < given && link_above()->per_frame)
+    throw std::logic_error("a layer put back a part of a frame");
+  if (left == given && !held_out_.any())
+    throw std::logic_error("a layer put back all it was given to write, and holds nothing");
+  if (left < given) took_above(given - left);
+  orders_.push_front(std::move(order));
 }
 
 void user_layer::tell_finish() {
@@ -164,7 +189,7 @@ void user_layer::go_on() {
     if (is_parked() || held_out_.any() || (writes && !room_below())) break;
     auto m = orders_.pop();
     if (writes)
-      tell_write(*m);
+      tell_write(std::move(m));
     else if (m->verb == verb::finish)
       tell_finish();
     else if (m->verb == verb::ask_flushed)
@@ -228,8 +253,17 @@ void user_layer::limit(time_limit which, clock_duration time) {
   w = {time, home_.now()};
   if (time == no_limit) return;
   limits_ = true;
-  const auto at = later(w.since, time);
-  if (!armed() || due > std::uint64_t(at.time_since_epoch().count())) home_.arm(*this, at);
+  arm_by(later(w.since, time));
+}
+
+void user_layer::wake_at(time_point when) {
+  wake_at_ = std::max(when, time_point());
+  late_ &= std::uint8_t(~wakes); // of the time before
+  if (when != time_point::max()) arm_by(wake_at_);
+}
+
+void user_layer::arm_by(time_point when) {
+  if (!armed() || due > std::uint64_t(when.time_since_epoch().count())) home_.arm(*this, when);
 }
 
 void user_layer::note_stall() {
@@ -272,7 +306,11 @@ time_point user_layer::begun(time_limit which) const noexcept {
 void user_layer::timed_out() { // outside every turn
   if (dead_ || ending_) return;
   const auto now = home_.now();
-  auto earliest = time_point::max();
+  if (wake_at_ <= now) {
+    wake_at_ = time_point::max();
+    late_ |= wakes;
+  }
+  auto earliest = wake_at_;
   for (std::size_t i = 0; i <= time_limits; ++i) {
     const auto t = time_limit(i);
     if (!watched(t)) continue;
@@ -303,6 +341,7 @@ void user_layer::on_marks() {
       if (after == clock_duration::zero()) watches_[i].limit = no_limit;
       layer_->timed_out(time_limit(i), after);
     }
+  if ((late & wakes) && !dead_ && !ending_) layer_->woken();
 }
 
 } // namespace creche::internal

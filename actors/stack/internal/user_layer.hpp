@@ -43,7 +43,9 @@ public:
   void end(ended_by how, std::error_code why, bool at_once = false);
   void end_input(ended_by how, std::error_code why);
   hold pause_out(const char* why) noexcept { return hold(held_out_, why); }
+  void put_back(slice&& rest);
   void limit(time_limit which, clock_duration time);
+  void wake_at(time_point when);
 
 private:
   struct out_holds final : holds {
@@ -84,7 +86,8 @@ private:
   bool may_write() { return !is_parked() && !held_out_.any() && room_below(); }
   void go_on();
   void go_on_later() noexcept;
-  void tell_write(message& order);
+  void tell_write(message_ptr order);
+  void keep_rest(message_ptr order, std::uint32_t given);
   void tell_finish();
   void note_stall();
   bool watched(time_limit which) const noexcept {
@@ -93,6 +96,9 @@ private:
   // How long those above may still answer, after end_input(): one of the limits, of our own.
   static constexpr auto answers = time_limit(time_limits);
   static constexpr clock_duration time_to_answer = std::chrono::seconds(5);
+  // A bit of late_ behind those of all limits.
+  static constexpr auto wakes = std::uint8_t(1u << (time_limits + 1));
+  void arm_by(time_point when);
   bool runs(time_limit which) const noexcept;
   bool goes_on() noexcept;
   time_point begun(time_limit which) const noexcept;
@@ -100,12 +106,14 @@ private:
 
   std::unique_ptr<creche::layer> layer_;
   std::string_view name_;
-  message_queue orders_; // writes and closes that wait for room below, or for a hold
+  message_queue orders_;     // writes and closes that wait for room below, or for a hold
+  message* given_ = nullptr; // what write() is called with, unless it was put back
   out_holds held_out_{*this};
   watch watches_[time_limits + 1];
   time_point last_in_{}, last_out_{};
+  time_point wake_at_ = time_point::max();
   std::uint64_t taken_ = 0; // below, when a stall began or was looked at
-  std::uint8_t late_ = 0;   // a bit for each limit that ran out
+  std::uint8_t late_ = 0;   // a bit for each limit that ran out, and `wakes`
   bool limits_ = false;     // there are any
   bool stalled_ = false, told_established_ = false, told_eof_ = false, ending_ = false,
        eof_came_ = false;
