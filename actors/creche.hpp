@@ -11,6 +11,7 @@
 #include "actors/layers/framers.hpp"
 #include "actors/layers/framing_layer.hpp"
 #include "actors/layers/idle.hpp"
+#include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
 #include "actors/services/listener.hpp"
 #include "actors/services/standard_words.hpp"

@@ -20,6 +20,7 @@ JUDGED_AS = {
     "core_layer": "lines",            # around a core: every framer is one
     "framing_layer_base": "lines",
     "idle_between_frames": "idle",
+    "rate_limit_between_frames": "rate_limit",
     "user_layer": "plain",            # the shell of every layer of a user's
 }
 NOT_JUDGED = {

@@ -2,6 +2,7 @@
 
 #include "actors/layers/framers.hpp"
 #include "actors/layers/idle.hpp"
+#include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
 #include "actors/transport/tcp.hpp"
 
@@ -12,6 +13,7 @@ stack_words standard_words() {
   add_tcp_word(words);
   add_framer_words(words);
   add_idle_word(words);
+  add_rate_limit_word(words);
   add_tap_word(words);
   return words;
 }

@@ -7,7 +7,7 @@
 
 namespace creche {
 
-/// tcp, lines, netstring, length_prefix, delimiter, fixed, idle, tap.
+/// tcp, lines, netstring, length_prefix, delimiter, fixed, idle, rate_limit, tap.
 stack_words standard_words();
 
 /// With the words of creche. Throws stack_text_error.

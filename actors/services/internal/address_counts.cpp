@@ -4,8 +4,7 @@ namespace creche::internal {
 
 address_counts::key address_counts::key_of(const packed_endpoint& peer) noexcept {
   if (!peer.size || peer.is_loopback()) return exempt;
-  key of = 0;
-  for (std::size_t i = 0; i < (peer.size == 4 ? 4u : 8u); ++i) of = of << 8 | peer.bytes[i];
+  const key of = peer.site();
   return of == exempt ? ~exempt : of; // no site has ::/64
 }
 

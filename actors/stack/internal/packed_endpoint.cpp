@@ -23,4 +23,10 @@ bool packed_endpoint::is_any() const noexcept {
   return std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == 0; });
 }
 
+std::uint64_t packed_endpoint::site() const noexcept {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(size, 8); ++i) number = number << 8 | bytes[i];
+  return number;
+}
+
 } // namespace creche::internal

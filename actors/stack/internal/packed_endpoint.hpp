@@ -16,6 +16,9 @@ struct packed_endpoint {
   endpoint unpacked() const;
   bool is_loopback() const noexcept;
   bool is_any() const noexcept;
+  /// A number for what an address belongs to: the address itself, or of the sixth version the
+  /// network that a site is given (/64). 0: there is none.
+  std::uint64_t site() const noexcept;
 };
 
 /// Who talks with whom.

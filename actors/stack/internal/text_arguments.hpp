@@ -1,12 +1,15 @@
 // text_arguments.hpp: what stands between the parentheses of a word in the text of a stack: counts,
-// numbers, spans of time ("30s", "500ms"). Any thread. All throw std::invalid_argument with a
-// sentence, or stack_argument_error, which says which argument is wrong.
+// numbers, spans of time ("30s", "500ms"), sizes ("64KiB"). Any thread. All throw
+// std::invalid_argument with a sentence, or stack_argument_error, which says which argument is
+// wrong.
 #pragma once
 
 #include "actors/stack/stack_words.hpp"
 #include "runtime/time/clock.hpp"
 
 #include <charconv>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -76,6 +79,32 @@ inline clock_duration parse_duration(std::string_view text) {
         return clock_duration(n * u.nanoseconds);
   throw std::invalid_argument("'" + std::string(text) +
                               "' is no time, like 30s: a number, then h, m, s, ms, us or ns");
+}
+
+struct byte_unit {
+  std::string_view name;
+  std::int64_t bytes;
+};
+inline constexpr byte_unit byte_units[] = {
+    {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
+
+/// In the largest unit of which it is a whole number.
+inline std::string size_text(std::int64_t bytes) {
+  for (auto& u : byte_units)
+    if (bytes % u.bytes == 0) return std::to_string(bytes / u.bytes) += u.name;
+  return {}; // not reached: the last unit is one
+}
+
+inline std::int64_t parse_size(std::string_view text) {
+  std::int64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  const std::string_view unit(end, std::size_t(text.data() + text.size() - end));
+  if (error == std::errc() && n >= 0)
+    for (auto& u : byte_units)
+      if (u.name == unit && n <= std::numeric_limits<std::int64_t>::max() / u.bytes)
+        return n * u.bytes;
+  throw std::invalid_argument("'" + std::string(text) +
+                              "' is no size, like 64KiB: a number, then B, KiB, MiB or GiB");
 }
 
 } // namespace creche::internal

@@ -8,6 +8,7 @@
 #include "actors/http/as_layer.hpp"
 #include "actors/layers/framers.hpp"
 #include "actors/layers/idle.hpp"
+#include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
 #include "actors/testing/internal/layer_script.hpp"
 #include "runtime/task/this_task.hpp"
@@ -241,6 +242,30 @@ TEST_CASE("X7: the kit passes idle, between octets and between frames") {
           check_layer(
               [] { return below_script("a\n\nb\n", "c"); }, lines(line_end::lf) / idle<frames>(far),
               [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
+}
+
+TEST_CASE("X7: the kit passes rate_limit, between octets and between frames, fast and slow") {
+  const auto octets_below = [] { return below_script("hello"); };
+  const auto octets_above = [] {
+    return above_script({"ab", "c"}).receives({"hello"}).sends("abc");
+  };
+  const auto frames_below = [] { return below_script("a\n\nb\n", "c"); };
+  const auto frames_above = [] {
+    return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n");
+  };
+  const auto both = [](const byte_rate& rate) { return rate_limits{.in = rate, .out = rate}; };
+  const auto fast = both({.per_second = std::int64_t{1} << 30}); // nothing waits
+  is_fine("rate_limit", check_layer(octets_below, rate_limit(fast), octets_above));
+  is_fine("rate_limit",
+          check_layer(frames_below, lines(line_end::lf) / rate_limit<frames>(fast), frames_above));
+  const auto slow = both({.per_second = 1000, .burst = 1}); // every byte waits for its time
+  const check_options once{.repeats = false, .patience = std::chrono::seconds(1)};
+  is_fine("rate_limit", check_layer(octets_below, rate_limit(slow), octets_above, once));
+  is_fine("rate_limit", check_layer(frames_below, lines(line_end::lf) / rate_limit<frames>(slow),
+                                    frames_above, once));
+  const auto middling = both({.per_second = 50'000, .burst = 100}); // most of very much does
+  const check_options patient{.patience = std::chrono::minutes(1)};
+  is_fine("rate_limit", check_layer(octets_below, rate_limit(middling), octets_above, patient));
 }
 
 TEST_CASE("X7: the kit passes tap, between octets and between frames") {
