@@ -72,6 +72,7 @@ void layer::replace_with(any_stack stack) {
   shell().edit(internal::edit_kind::replace, std::move(stack));
 }
 void layer::remove() { shell().edit(internal::edit_kind::remove, {}); }
+void layer::may_leave() noexcept { shell().may_leave(); }
 facts& layer::facts() { return shell().known(); }
 endpoint layer::peer() const { return shell().stack().peer(); }
 void layer::idle(bool on) noexcept { shell().note_idle(on); }

@@ -178,6 +178,13 @@ protected:
   void replace_with(any_stack stack);
   /// The two neighbours go on without this layer.
   void remove();
+  /// True: a task that removes or replaces this layer waits until it has called may_leave(). Asked
+  /// when all that was written before has been given to it; then leave() is told.
+  virtual bool leaves_slowly() const noexcept { return false; }
+  /// Says its goodbye. Until may_leave() it is shown what comes, and is given nothing to write.
+  virtual void leave() {}
+  /// The edit is made; what it has not used is its successor's.
+  void may_leave() noexcept;
 
   // ---- time
   /// From now on; no_limit: none. Costs a comparison per turn and a timer per layer, however many

@@ -43,6 +43,9 @@ public:
 
   /// Can it say its end, and still read? On its loop.
   virtual bool can_finish() const noexcept { return true; }
+  /// See layer::leaves_slowly.
+  virtual bool leaves_slowly() const noexcept { return false; }
+  virtual void ask_to_leave() noexcept {}
 
   /// This layer and the one below it are told at once that the stack drains: it knows best what
   /// still counts.
@@ -63,6 +66,8 @@ public:
   void put_edit(std::uint32_t ticket);
   /// Hands an edit's question to the layer below.
   void pass_edit(std::uint32_t ticket);
+  /// The question that waits here is answered in another way.
+  void drop_edit() noexcept;
   /// It looks again at what waits in it.
   void kick();
   /// One that was never started: the layers of a stack hold each other.

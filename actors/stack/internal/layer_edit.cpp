@@ -251,6 +251,10 @@ void layer_actor::take_orders_before_own(handover& from) {
 
 void layer_actor::put_edit(std::uint32_t ticket) { unsent_.push(message::edit(ticket)); }
 
+void layer_actor::drop_edit() noexcept {
+  if (unsent_ && unsent_.front()->verb == verb::edit) unsent_.pop();
+}
+
 void layer_actor::pass_edit(std::uint32_t ticket) {
   const bookkeeping books;
   if (below_) put(*below_, message::edit(ticket));

@@ -171,7 +171,7 @@ void opened_stack::send_order() {
   auto question = message::edit(++tickets_);
   o.ticket = question->ticket;
   o.upper = layers_[o.where.at + o.where.count];
-  o.passed_on = o.reached = false;
+  o.passed_on = o.reached = o.asked = false;
   // or the stack ends, and the task is told so
   if (auto* top = layers_.back()) top->send(*question.release());
 }
@@ -198,6 +198,10 @@ bool opened_stack::edit_reached(layer_actor& layer, std::uint32_t ticket) noexce
 void opened_stack::order_due() {
   if (!order_ || !order_->reached || order_->made) return;
   auto& o = *order_;
+  if (auto* gone = o.where.count ? layers_[o.where.at] : nullptr; gone && gone->leaves_slowly()) {
+    if (!std::exchange(o.asked, true)) gone->ask_to_leave();
+    return;
+  }
   try {
     if (!edit(o.where, o.add, o.ticket)) return;
     o.made = true;
@@ -205,6 +209,12 @@ void opened_stack::order_due() {
   } catch (...) {
     order_done(std::current_exception());
   }
+}
+
+void opened_stack::may_leave(layer_actor& layer) noexcept {
+  if (!order_ || !order_->asked || layers_[order_->where.at] != &layer) return;
+  const bookkeeping books;
+  tell<due_note, lane::data>(*this);
 }
 
 void opened_stack::established_again(layer_actor& layer) noexcept {

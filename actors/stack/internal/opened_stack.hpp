@@ -36,6 +36,7 @@ public:
   void order_edit(edit_kind kind, std::size_t at, any_stack add);
   void edit_from(layer_actor& layer, edit_kind kind, any_stack add) override;
   bool edit_reached(layer_actor& layer, std::uint32_t ticket) noexcept override;
+  void may_leave(layer_actor& layer) noexcept override;
   void established_again(layer_actor& layer) noexcept override;
 
 protected:
@@ -55,7 +56,7 @@ private:
     place where;
     std::uint32_t ticket = 0;
     layer_actor* upper = nullptr;
-    bool passed_on = false, reached = false, made = false;
+    bool passed_on = false, reached = false, asked = false, made = false;
   };
   struct wish_note;
   struct due_note;

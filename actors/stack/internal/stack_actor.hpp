@@ -84,6 +84,8 @@ public:
   virtual void edit_from(layer_actor& layer, edit_kind kind, any_stack add);
   /// An edit's question came to this layer, behind all that was written before: does it stop here?
   virtual bool edit_reached(layer_actor&, std::uint32_t) noexcept { return false; }
+  /// A layer that was asked to leave has said its goodbye.
+  virtual void may_leave(layer_actor&) noexcept {}
   /// A layer that knows it already was told that bytes can flow: those below it are new.
   virtual void established_again(layer_actor&) noexcept {}
 

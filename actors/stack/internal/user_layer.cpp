@@ -29,6 +29,19 @@ void user_layer::describe(const tree_sink& out) const {
 
 bool user_layer::can_finish() const noexcept { return !layer_ || layer_->can_finish(); }
 
+bool user_layer::leaves_slowly() const noexcept { return layer_ && layer_->leaves_slowly(); }
+
+void user_layer::leave_note::operator()(resident& me) const {
+  auto& self = static_cast<user_layer&>(me);
+  if (self.ending_) return;
+  self.drop_edit(); // what is said now goes out
+  self.layer_->leave();
+}
+void user_layer::ask_to_leave() noexcept {
+  const bookkeeping books;
+  tell<leave_note, lane::data>(*this);
+}
+
 // ---- facts
 
 void user_layer::attached() {

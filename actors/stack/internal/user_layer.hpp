@@ -17,6 +17,8 @@ public:
   std::string_view kind() const noexcept override { return name_; }
   void describe(const tree_sink& out) const override;
   bool can_finish() const noexcept override;
+  bool leaves_slowly() const noexcept override;
+  void ask_to_leave() noexcept override;
 
   // ---- for the user's layer
   using layer_actor::close_below, layer_actor::finish_below, layer_actor::has_above,
@@ -40,6 +42,7 @@ public:
     on ? stack().note_idle(home_.burst_time()) : stack().note_busy();
   }
   void edit(edit_kind kind, any_stack add) { stack().edit_from(*this, kind, std::move(add)); }
+  void may_leave() noexcept { stack().may_leave(*this); }
   void end(ended_by how, std::error_code why, bool at_once = false);
   void end_input(ended_by how, std::error_code why);
   hold pause_out(const char* why) noexcept { return hold(held_out_, why); }
@@ -83,6 +86,9 @@ private:
   void on_over() noexcept override;
 
   static const letter_kind go_on_kind;
+  struct leave_note {
+    void operator()(resident& me) const;
+  };
   bool may_write() { return !is_parked() && !held_out_.any() && room_below(); }
   void go_on();
   void go_on_later() noexcept;
