@@ -1,5 +1,6 @@
 #include "actors/services/listener.hpp"
 
+#include "actors/http/as_layer.hpp"
 #include "actors/services/internal/listener_plan.hpp"
 
 namespace creche {
@@ -9,6 +10,14 @@ listener::listener(endpoint at, http1::server server)
 listener::listener(std::string_view at, const any_stack& upper, handler serve)
     : at_(endpoint::parse(at)), service_(new internal::stack_service(upper, std::move(serve))) {}
 listener::listener(std::string_view at, const any_stack& upper) : listener(at, upper, handler()) {}
+listener::listener(std::string_view at, const any_stack& below, http1::server server)
+    : at_(endpoint::parse(at)) {
+  const transport_timeouts times{.write_stall = server.timeouts().write_stall,
+                                 .linger = server.timeouts().linger};
+  service_.reset(
+      new internal::stack_service(below.on_top(http1::as_layer(std::move(server))), handler()));
+  service_->timeouts = times;
+}
 listener::listener(listener&&) noexcept = default;
 listener::~listener() = default;
 

@@ -73,6 +73,8 @@ public:
   /// One whose top layer speaks to nobody (no_speech), or that lives by itself: what comes out of
   /// its top is then dropped.
   listener(std::string_view at, const any_stack& upper);
+  /// HTTP/1.1 on layers of one's own: tls(..). The server's write_stall and linger are tcp's.
+  listener(std::string_view at, const any_stack& below, http1::server server);
   listener(listener&&) noexcept;
   ~listener();
 

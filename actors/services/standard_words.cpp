@@ -4,6 +4,7 @@
 #include "actors/layers/idle.hpp"
 #include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
+#include "actors/layers/tls.hpp"
 #include "actors/transport/tcp.hpp"
 
 namespace creche {
@@ -15,6 +16,7 @@ stack_words standard_words() {
   add_idle_word(words);
   add_rate_limit_word(words);
   add_tap_word(words);
+  add_tls_word(words);
   return words;
 }
 

@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(CAF 0.17...<0.18 REQUIRED)
 find_package(spdlog REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
 
 # asio is headers only for us: its one implementation unit is runtime/loop/internal/asio_impl.cpp.
 find_path(ASIO_INCLUDE_DIR asio/version.hpp)

@@ -116,7 +116,8 @@ TEST_CASE("pain 1: at the cap nobody is ended whose first request may be on its 
     for (int i = 0; i < 6; i += 2) { // two at a time
       while (number("accepted") != std::uint64_t(i + 2)) co_await sleep_for(1ms);
       co_await sleep_for(20ms); // those that wait would have their places by now
-      for (int k : {i, i + 1}) all[std::size_t(k)].send(get("/" + std::to_string(k), "Connection: close\r\n"));
+      for (int k : {i, i + 1})
+        all[std::size_t(k)].send(get("/" + std::to_string(k), "Connection: close\r\n"));
     }
     while (number("requests") != 6) co_await sleep_for(1ms);
     CHECK(number("ended to make room") == 0);

@@ -10,9 +10,11 @@
 #include "actors/layers/idle.hpp"
 #include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
+#include "actors/layers/tls.hpp"
 #include "actors/testing/internal/layer_script.hpp"
 #include "runtime/task/this_task.hpp"
 #include "tests/actors/handshake_layer.hpp"
+#include "tests/actors/layers/tls_peer.hpp"
 #include "tests/actors/testing/kit_layers.hpp"
 
 #include <doctest/doctest.h>
@@ -277,6 +279,27 @@ TEST_CASE("X7: the kit passes tap, between octets and between frames") {
           check_layer(
               [] { return below_script("a\n\nb\n", "c"); }, lines(line_end::lf) / tap<frames>(path),
               [] { return above_script({"x", ""}).receives({"a", "", "b"}).sends("x\n\n"); }));
+}
+
+TEST_CASE("X7, P10: the kit passes tls, a client's and a server's") {
+  const auto below = [] { return below_script("hi"); };
+  const auto above = [] { return above_script({"ab"}).receives({"hi"}).sends("ab"); };
+  is_fine("tls", check_layer(below,
+                             layered_as<tls_server_peer>("peer") /
+                                 tls("localhost", {.dangerous_no_verify = true}),
+                             above));
+  is_fine("tls", check_layer(below,
+                             layered_as<tls_client_peer>("peer") /
+                                 tls(tls_files().certificates()),
+                             above));
+}
+
+TEST_CASE("X7, TS.ssl_over_ssl: the kit passes tls inside of tls") {
+  const auto client = tls("localhost", {.dangerous_no_verify = true});
+  is_fine("tls", check_layer([] { return below_script("h"); },
+                             layered_as<tls_server_peer>("peer") /
+                                 layered_as<tls_server_peer>("peer") / client / client,
+                             [] { return above_script({"a"}).receives({"h"}).sends("a"); }));
 }
 
 TEST_CASE("X7: the kit passes a server without a layer above it") {

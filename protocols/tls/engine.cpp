@@ -1,0 +1,269 @@
+#include "protocols/tls/engine.hpp"
+
+#include "protocols/tls/internal/certificate.hpp"
+#include "protocols/tls/internal/context_state.hpp"
+
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+namespace creche::tls_protocol {
+
+using namespace internal;
+
+/// OpenSSL's view of the bytes that a call lent: it reads what came, and writes into the room.
+struct wire {
+  static engine& of(BIO* bio) { return *static_cast<engine*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* to, std::size_t most, std::size_t* read) {
+    auto& self = of(bio);
+    BIO_clear_retry_flags(bio);
+    *read = std::min(most, self.came_.size() - self.used_);
+    if (*read == 0) {
+      BIO_set_retry_read(bio);
+      return 0;
+    }
+    std::memcpy(to, self.came_.data() + self.used_, *read);
+    self.used_ += *read;
+    return 1;
+  }
+  static int write(BIO* bio, const char* from, std::size_t size, std::size_t* written) {
+    auto& self = of(bio);
+    BIO_clear_retry_flags(bio);
+    *written = std::min(size, self.out_.size() - self.written_);
+    if (*written == 0) {
+      BIO_set_retry_write(bio);
+      return 0;
+    }
+    std::memcpy(self.out_.data() + self.written_, from, *written);
+    self.written_ += *written;
+    return 1;
+  }
+  static long control(BIO*, int what, long, void*) { return what == BIO_CTRL_FLUSH; }
+
+  static const BIO_METHOD* method() {
+    static const std::unique_ptr<BIO_METHOD, freed_by<BIO_meth_free>> made = [] {
+      std::unique_ptr<BIO_METHOD, freed_by<BIO_meth_free>> meth(
+          BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "creche"));
+      if (!meth) throw std::bad_alloc();
+      BIO_meth_set_read_ex(meth.get(), read);
+      BIO_meth_set_write_ex(meth.get(), write);
+      BIO_meth_set_ctrl(meth.get(), control);
+      return meth;
+    }();
+    return made.get();
+  }
+
+  // OpenSSL tells alerts in no other way that says who sent them.
+  static void told(const SSL* connection, int what, int value) {
+    constexpr int fatal = 2;
+    if ((what & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == fatal)
+      static_cast<engine*>(SSL_get_app_data(connection))->alert_came_ = std::int16_t(value & 0xff);
+  }
+};
+
+void note_reason(SSL* connection, errc why) noexcept {
+  engine::note_reason(*static_cast<engine*>(SSL_get_app_data(connection)), why);
+}
+void note_session(SSL* connection, SSL_SESSION* ticket) noexcept {
+  engine::note_session(*static_cast<engine*>(SSL_get_app_data(connection)), ticket);
+}
+
+// ---- sessions
+
+session::session(const session& other) noexcept : ticket_(other.ticket_) {
+  if (ticket_) SSL_SESSION_up_ref(ticket_);
+}
+session::~session() {
+  if (ticket_) SSL_SESSION_free(ticket_);
+}
+
+bool session::is_for_one_use() const noexcept {
+  return SSL_SESSION_get_protocol_version(ticket_) >= TLS1_3_VERSION;
+}
+
+// ---- made
+
+engine::engine(const context& shared, made_for) : ssl_(SSL_new(shared.state_->first())) {
+  BIO* bio = ssl_ ? BIO_new(wire::method()) : nullptr;
+  if (!bio) {
+    SSL_free(ssl_);
+    ERR_clear_error();
+    throw std::bad_alloc();
+  }
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_, bio, bio); // it owns it
+  SSL_set_app_data(ssl_, this);
+  SSL_set_info_callback(ssl_, wire::told);
+}
+
+engine::engine(const context& server) : engine(server, made_for{}) { SSL_set_accept_state(ssl_); }
+
+engine::engine(const context& client, const std::string& server, const session& earlier)
+    : engine(client, made_for{}) {
+  SSL_set_connect_state(ssl_);
+  const auto& settings = *client.state_;
+  auto* checks = SSL_get0_param(ssl_);
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(checks, server.c_str()) == 1;
+  ERR_clear_error();
+  if (settings.any_name || settings.any_certificate) X509_VERIFY_PARAM_set1_ip(checks, nullptr, 0);
+  if (!is_address) {
+    const bool is_name = !server.empty() && server.size() < 256 &&
+                         server.find('\0') == server.npos && server.find(' ') == server.npos;
+    if (!is_name && !(server.empty() && settings.any_name) &&
+        !(server.empty() && settings.any_certificate))
+      throw std::invalid_argument("tls: '" + server + "' is no name of a server");
+    if (is_name) SSL_set_tlsext_host_name(ssl_, server.c_str());
+    if (is_name && !settings.any_name && !settings.any_certificate) {
+      SSL_set_hostflags(ssl_, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+      SSL_set1_host(ssl_, server.c_str());
+    }
+  }
+  if (earlier) SSL_set_session(ssl_, earlier.ticket_);
+  ERR_clear_error();
+}
+
+engine::~engine() {
+  // A connection that was lost is no reason to forget its session: OpenSSL thinks so otherwise.
+  if (!error_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+  ERR_clear_error();
+}
+
+// ---- one step
+
+void engine::lend(bytes came, room out) noexcept {
+  came_ = came;
+  out_ = out;
+  used_ = written_ = 0;
+  ERR_clear_error();
+}
+
+step engine::done(event what) noexcept {
+  step told{what, used_, 0, written_};
+  came_ = {};
+  out_ = {};
+  used_ = written_ = 0;
+  return told;
+}
+
+step engine::next(bytes came, room plain, room out) noexcept {
+  lend(came, out);
+  if (error_) return done(event::failed);
+  if (!established_) {
+    const int result = SSL_do_handshake(ssl_);
+    if (result != 1) return stopped(result);
+    established_ = true;
+    return done(event::established);
+  }
+  if (ended_) return done(event::ended);
+  std::size_t got = 0;
+  const int result = SSL_read_ex(ssl_, plain.data(), plain.size(), &got);
+  if (result != 1) return stopped(result);
+  auto told = done(event::plain);
+  told.plain = got;
+  return told;
+}
+
+step engine::write(bytes plain, room out) noexcept {
+  lend({}, out);
+  if (error_) return done(event::failed);
+  std::size_t taken = 0;
+  const int result = SSL_write_ex(ssl_, plain.data(), std::min(plain.size(), most_plain), &taken);
+  if (result != 1) return stopped(result);
+  auto told = done(event::plain);
+  told.used = taken;
+  return told;
+}
+
+step engine::end(room out) noexcept {
+  lend({}, out);
+  if (error_) return done(event::failed);
+  if (!std::exchange(said_end_, true)) {
+    const int result = SSL_shutdown(ssl_);
+    if (result < 0) return stopped(result);
+  }
+  return done(event::ended);
+}
+
+step engine::fail(std::error_code why) noexcept {
+  if (!error_) error_ = why;
+  auto told = done(event::failed);
+  return told;
+}
+
+// Why it does not go on.
+step engine::stopped(int result) noexcept {
+  switch (SSL_get_error(ssl_, result)) {
+  case SSL_ERROR_WANT_READ: return done(event::need_more);
+  case SSL_ERROR_WANT_WRITE: return done(event::want_room);
+  case SSL_ERROR_ZERO_RETURN: ended_ = true; return done(event::ended);
+  default: break;
+  }
+  const auto code = ERR_peek_error();
+  const int reason = ERR_GET_REASON(code);
+  ERR_clear_error();
+  if (error_) return fail(error_); // a callback knew better
+  if (alert_came_ >= 0) return fail({alert_came_, alert_category()});
+  switch (reason) {
+  case SSL_R_CERTIFICATE_VERIFY_FAILED:
+    return fail({int(SSL_get_verify_result(ssl_)), certificate_category()});
+  case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return fail(errc::no_certificate);
+  case SSL_R_HTTP_REQUEST: return fail(errc::plain_http);
+  case SSL_R_WRONG_VERSION_NUMBER:
+  case SSL_R_UNEXPECTED_MESSAGE:
+    // of the first record: no TLS at all
+    return fail(SSL_get_state(ssl_) == TLS_ST_BEFORE || SSL_get_state(ssl_) == TLS_ST_CW_CLNT_HELLO
+                    ? std::error_code(errc::not_tls)
+                    : std::error_code(reason, library_category()));
+  case 0: return fail(errc::broken);
+  default: return fail({reason, library_category()});
+  }
+}
+
+void engine::note_reason(engine& self, errc why) noexcept { self.error_ = why; }
+void engine::note_session(engine& self, ssl_session_st* ticket) noexcept {
+  self.newest_ = session(ticket);
+}
+
+// ---- what is known
+
+bool engine::can_half_close() const noexcept {
+  return !established_ || SSL_version(ssl_) >= TLS1_3_VERSION;
+}
+
+bool engine::in_record() const noexcept { return SSL_has_pending(ssl_); }
+
+handshake_facts engine::facts() const {
+  handshake_facts known;
+  known.protocol = SSL_get_version(ssl_);
+  known.cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl_));
+  if (const char* name = SSL_group_to_name(ssl_, int(SSL_get_negotiated_group(ssl_))))
+    known.group = name;
+  if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name))
+    known.server_name = name;
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_, &protocol, &size);
+  if (size) known.alpn.assign(reinterpret_cast<const char*>(protocol), size);
+  known.resumed = SSL_session_reused(ssl_);
+  if (const x509_ptr peer{SSL_get1_peer_certificate(ssl_)}) {
+    known.peer_verified =
+        SSL_get_verify_result(ssl_) == X509_V_OK && SSL_get_verify_mode(ssl_) != SSL_VERIFY_NONE;
+    known.peer_subject = subject_of(peer.get());
+    known.peer_names = names_of(peer.get());
+    known.peer_fingerprint = fingerprint_of(peer.get());
+  }
+  return known;
+}
+
+void engine::update_keys(bool both) noexcept {
+  if (established_ && SSL_version(ssl_) >= TLS1_3_VERSION)
+    SSL_key_update(ssl_, both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+}
+
+} // namespace creche::tls_protocol
