@@ -1,6 +1,7 @@
 // creche: the program. `creche demo` is the service that shows what the framework does.
 //
 // Exit status: 0 done, 1 the tree failed, 2 it was asked for something that cannot be done.
+#include "tools/creche/certificate.hpp"
 #include "tools/creche/demo.hpp"
 
 #include <CLI/CLI.hpp>
@@ -32,7 +33,10 @@ Signals
                     (what fails meanwhile is not started again: it is printed, and the exit is 1)
   SIGUSR1           print the tree on standard error
 
-Prints `listening on ADDR:PORT` when it is ready. Exits with 2 when it cannot begin.
+With --https its certificate is signed by itself: curl --cacert takes it, curl -k any.
+
+Prints `listening on ADDR:PORT` when it is ready; with --https a second line. Exits with 2 when it
+cannot begin.
 )";
 
 std::string complaint_about_address(const std::string& text) {
@@ -70,6 +74,16 @@ int main_of(int argc, char** argv) {
       ->type_name("ADDR:PORT")
       ->capture_default_str()
       ->check(CLI::Validator(complaint_about_address, ""));
+  std::string https;
+  demo.add_option("--https", https,
+                  "where to listen for HTTPS, too; its certificate is made at the first start, and "
+                  "kept in the folder --state")
+      ->type_name("ADDR:PORT")
+      ->check(CLI::Validator(complaint_about_address, ""));
+  o.state = demo::usual_state_folder();
+  demo.add_option("--state", o.state, "where the certificate is kept")
+      ->type_name("FOLDER")
+      ->capture_default_str();
   demo.add_option("--loops", o.loops, "threads with an event loop (default: hardware threads)")
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u));
@@ -94,6 +108,11 @@ int main_of(int argc, char** argv) {
   }
   if (!demo.parsed()) return fail("which sub-command? There is: demo; see creche --help");
   o.at = creche::endpoint::parse(at);
+  if (!https.empty()) {
+    o.https = creche::endpoint::parse(https);
+    if (o.state.empty())
+      return fail("there is no home folder for a certificate; say --state FOLDER");
+  }
   if (timeout_s > 0)
     o.timeout = std::chrono::duration_cast<creche::clock_duration>(
         std::chrono::duration<double>(timeout_s));

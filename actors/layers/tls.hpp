@@ -104,11 +104,11 @@ struct tls_client_options {
   /// Shown to a server that asks: the files of the certificate and of its key.
   std::string certificate = {}, key = {};
   tls_limits limits = {};
-  bool tolerate_truncation = false; ///< as a server's
-  bool plain_follows = false;       ///< as a server's
-  bool dangerous_no_verify = false; ///< whoever answers is believed
-  bool dangerous_any_name = false;  ///< the chain is verified, the name is not
-  std::string dangerous_key_log = {};    ///< as a server's
+  bool tolerate_truncation = false;   ///< as a server's
+  bool plain_follows = false;         ///< as a server's
+  bool dangerous_no_verify = false;   ///< whoever answers is believed
+  bool dangerous_any_name = false;    ///< the chain is verified, the name is not
+  std::string dangerous_key_log = {}; ///< as a server's
 };
 
 /// The server's side. As text "tls(cert=cert.pem,key=key.pem,alpn=http/1.1)".

@@ -2,6 +2,7 @@
 
 #include "runtime/system/run.hpp"
 #include "runtime/task/this_task.hpp"
+#include "tools/creche/certificate.hpp"
 #include "tools/creche/routes.hpp"
 
 #include <cstdio>
@@ -43,6 +44,13 @@ http1::server server_of(const options& o, service& s) {
 int serve(const options& o) {
   service s;
   std::string no_port; // why it cannot listen
+  std::string certificate;
+  any_stack secure;
+  if (o.https) {
+    auto kept = certificate_in(o.state, o.https->address);
+    certificate = std::move(kept.path);
+    secure = tls(kept.shown, {.alpn = {"http/1.1"}});
+  }
   const auto main = [&](nursery& n) -> task<> {
     n.start(child_spec("ticker", [&s] { return tick(s.seconds); }).restart(restart::permanent));
     n.start(s.backend.as_child());
@@ -51,6 +59,14 @@ int serve(const options& o) {
     try {
       const auto at = (co_await n.start_ready<endpoint>(http)).value;
       std::printf("listening on %s\n", at.to_text().c_str());
+      if (o.https) {
+        auto https = listener(o.https->to_text(), secure, server_of(o, s))
+                         .most(o.connections)
+                         .as_child("https");
+        const auto there = (co_await n.start_ready<endpoint>(https)).value;
+        std::printf("listening on https://%s, whose certificate is %s\n", there.to_text().c_str(),
+                    certificate.c_str());
+      }
       std::fflush(stdout);
     } catch (const std::system_error& e) {
       no_port = e.what();

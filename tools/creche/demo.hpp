@@ -5,7 +5,7 @@
 #include "runtime/supervision/rules.hpp"
 
 #include <optional>
-#include <string_view>
+#include <string>
 
 namespace demo {
 
@@ -13,7 +13,9 @@ inline constexpr creche::budget root_budget{5, std::chrono::seconds(10)};
 
 struct options {
   creche::endpoint at{"127.0.0.1", 8080};
-  unsigned loops = 0; ///< 0: one per hardware thread
+  std::optional<creche::endpoint> https; ///< here as well
+  std::string state;                     ///< the folder of its certificate
+  unsigned loops = 0;                    ///< 0: one per hardware thread
   unsigned connections = 10'000;
   bool echo = false;                             ///< nothing but echo, on every path
   bool calm = false;                             ///< the worker fails only when it is asked to

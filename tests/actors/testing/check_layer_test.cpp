@@ -288,10 +288,9 @@ TEST_CASE("X7, P10: the kit passes tls, a client's and a server's") {
                              layered_as<tls_server_peer>("peer") /
                                  tls("localhost", {.dangerous_no_verify = true}),
                              above));
-  is_fine("tls", check_layer(below,
-                             layered_as<tls_client_peer>("peer") /
-                                 tls(tls_files().certificates()),
-                             above));
+  is_fine("tls",
+          check_layer(below, layered_as<tls_client_peer>("peer") / tls(tls_files().certificates()),
+                      above));
 }
 
 TEST_CASE("X7, TS.ssl_over_ssl: the kit passes tls inside of tls") {
