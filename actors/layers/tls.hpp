@@ -101,6 +101,7 @@ struct tls_client_options {
   /// A file of authorities in PEM form, which are trusted and no others. Empty: those of the
   /// system.
   std::string authorities = {};
+  std::string authorities_text = {}; ///< the same, not from a file
   /// Shown to a server that asks: the files of the certificate and of its key.
   std::string certificate = {}, key = {};
   tls_limits limits = {};

@@ -26,7 +26,7 @@ struct descriptor {
 constexpr std::size_t most_pem = 4 * 1024 * 1024; // all of a system's authorities are 220 KB
 
 std::string read_file(const std::string& path, bool secret) {
-  const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   struct stat about;
   if (file.fd < 0 || ::fstat(file.fd, &about) != 0)
     throw std::system_error(errno, std::generic_category(), path);
@@ -211,8 +211,9 @@ tls_client::tls_client(std::string server, const tls_client_options& how)
     : tls_service(how.limits, how.tolerate_truncation, how.plain_follows),
       server_(std::move(server)), how_(how) {
   tls_protocol::client_settings settings;
-  if (!how.authorities.empty())
-    settings.servers = {.system = false, .authorities = read_pem(how.authorities)};
+  if (!how.authorities.empty() || !how.authorities_text.empty())
+    settings.servers = {.system = false, .authorities = how.authorities_text};
+  if (!how.authorities.empty()) settings.servers.authorities += read_pem(how.authorities);
   settings.alpn = how.alpn;
   settings.lowest = how.lowest;
   if (how.certificate.empty() != how.key.empty())
@@ -227,6 +228,7 @@ tls_client::tls_client(std::string server, const tls_client_options& how)
 }
 
 std::string tls_client::text() const {
+  if (!how_.authorities_text.empty()) return {};
   auto text = server_;
   if (!how_.authorities.empty()) text += ",authorities=" + how_.authorities;
   if (!how_.certificate.empty()) text += ",cert=" + how_.certificate + ",key=" + how_.key;
