@@ -77,7 +77,7 @@ TEST_CASE("P10: what is written on one side comes out on the other, in pieces of
 }
 
 TEST_CASE("P10: it goes on whatever room there is for the peer's bytes") {
-  for (const std::size_t room : {1, 10, 600}) {
+  for (const std::size_t room : {std::size_t(1), std::size_t(10), std::size_t(600)}) {
     pair p;
     talk(p.client, p.server, std::size_t(-1), room);
     CHECK(p.client.engine.is_established());
