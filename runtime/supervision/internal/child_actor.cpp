@@ -160,7 +160,7 @@ send_result child_record::send(detail::mail& message) noexcept {
 
 send_result child_record::try_send(detail::mail& message) noexcept {
   return with_actor([&] {
-    if (system_of(*nursery_home).room.has_waiters(*this)) return send_result::shed;
+    if (is_reached() && system_of(*nursery_home).room.has_waiters(*this)) return send_result::shed;
     const auto offered = offer(message);
     if (offered == send_result::undelivered) count_undelivered();
     return offered;
@@ -183,23 +183,26 @@ send_result child_record::send_or_wait(detail::mail& message, room_waiter& sende
   return with_actor([&] {
     auto& room = system_of(*nursery_home).room;
     for (;;) {
-      const auto offered = room.has_waiters(*this) ? send_result::shed : offer(message);
+      // senders that wait may be left of a receiver that has ended: soon they are refused, too
+      const bool behind_others = is_reached() && room.has_waiters(*this);
+      const auto offered = behind_others ? send_result::shed : offer(message);
       if (offered == send_result::undelivered) count_undelivered();
       if (offered != send_result::shed) return offered;
-      auto& load = past && past->detached ? past->kept_load : actor->load();
+      auto& load = is_detached() ? past->kept_load : actor->load();
       if (room.wait(*this, load, sender)) return send_result::shed;
     }
   });
 }
 
 send_result child_record::offer(detail::mail& message) noexcept {
-  if (past && past->detached && nursery) { // the next incarnation is to find it
+  if (!is_reached()) return send_result::undelivered;
+  if (is_detached()) { // the next incarnation is to find it
     if (!past->kept_load.take(message.weight, limits())) return send_result::shed;
     nursery_home->count(fate::sent);
     past->kept.push(message);
     return send_result::queued;
   }
-  return nursery && actor ? actor->offer_mail(message, limits()) : send_result::undelivered;
+  return actor->offer_mail(message, limits());
 }
 
 // ---- child_actor

@@ -155,6 +155,9 @@ struct child_record : task_record, detail::counted<child_record>, detail::pooled
 private:
   template <class Offer> send_result with_actor(Offer offer) noexcept;
   send_result offer(detail::mail& message) noexcept;
+  bool is_detached() const noexcept { return past && past->detached; }
+  /// What comes now reaches an incarnation, or waits for one. Under the tree lock.
+  bool is_reached() const noexcept { return nursery && (is_detached() || actor); }
   void count_undelivered() noexcept;
 };
 static_assert(sizeof(child_record) <= 128, "one byte more is 32 more for every task");

@@ -198,9 +198,8 @@ void nursery_actor::abandon(child_record& record) {
   failure why(errc::stuck, "abandoned: neither a cancel nor a kill ended it in time", record.path(),
               where_);
   if (record.actor) {
-    const bool wanted = record.actor->load().is_wanted();
     record.actor->order_abandon(record.path());
-    if (wanted) system_of(home_).room.refuse(record);
+    system_of(home_).room.refuse(record); // nobody comes to wait any more
   }
   std::lock_guard hold(home_.tree());
   record.history().last_failure = std::move(why);
@@ -243,18 +242,18 @@ void nursery_actor::forget(child_record& record, how end) {
   if (end == how::cancelled && !record.has_one_reference()) tell_reason(record);
   if (record.past) home_.disarm(*record.past);
   tell_starter(record, how::cancelled); // it was never launched
-  if (record.keeps_mail()) {
-    system_of(home_).room.refuse(record);
-    record.drop_mail();
-  }
   if (counts_names()) note_name(record, false);
   if (record.plan && !record.abandoned) record.plan->let_go(); // or it still runs
   on_forget(record);
+  bool wanted = record.keeps_mail();
   {
     std::lock_guard hold(home_.tree());
     table_[record.id] = nullptr;
-    record.nursery = nullptr;
+    record.nursery = nullptr; // from now on nobody can begin to wait for room
+    wanted = wanted || (record.actor && record.actor->load().is_wanted());
   }
+  if (wanted) system_of(home_).room.refuse(record);
+  if (record.keeps_mail()) record.drop_mail();
   record.state.store(child_state::ended, std::memory_order_release);
   record.waits.end();
   record.release();

@@ -222,3 +222,31 @@ TEST_CASE("S10: senders on other loops wait, too, and nothing is lost") {
   CHECK(result.how() == run_result::kind::completed);
   CHECK(sum == 4L * each * (each + 1) / 2);
 }
+
+TEST_CASE("S10: senders on other loops that come while the receiver ends hear of it, kept or not") {
+  static constexpr int each = 20, received = 10;
+  for (auto mail : {restart_mail::drop, restart_mail::return_to_sender, restart_mail::keep}) {
+    auto result = run(quiet(3), [mail](nursery&) -> task<> {
+      auto round = [mail](nursery& m) -> task<> {
+        auto reader = [lives = std::make_shared<int>(0)]() -> task<> {
+          for (int i = 0; i < received; ++i) (void)co_await receive<int>();
+          if (++*lives < 3) throw std::runtime_error("again");
+        };
+        auto spec = child_spec("reader", reader).restart(restart::transient).backoff(no_backoff);
+        auto c = m.start(std::move(spec).mailbox_limit(3).on_restart(mail).on(placement::any_loop));
+        auto send = [c]() -> task<> {
+          for (int j = 0; j < each; ++j) (void)co_await c.send_when_room(j);
+        };
+        auto senders = [&send](nursery& s) -> task<> {
+          for (int i = 0; i < 4; ++i) s.start(child_spec("sender", send).on(placement::any_loop));
+          co_return;
+        };
+        co_await with_nursery(senders);
+        c.cancel(); // what it did not get was refused while it was down
+      };
+      for (int i = 0; i < 100; ++i) co_await with_nursery({.name = "round"}, round);
+    });
+    CHECK(result.how() == run_result::kind::completed);
+    CHECK(result.ledger().balances());
+  }
+}
