@@ -6,6 +6,7 @@
 #include <caf/system_messages.hpp>
 
 #include <algorithm>
+#include <mutex>
 
 namespace creche::internal {
 
@@ -102,10 +103,18 @@ std::size_t task_actor::take_turn(std::size_t budget) {
 
 // ---- the orderly stop
 
-// Those above must live until it has ended.
+// Those above must live until it has ended. They may be on another loop, which may abandon us in
+// this moment: while it cannot, they live, and so does the record of the next one to look at.
 bool task_actor::look_for_stop() noexcept {
-  for (auto* t = this; t && !t->looks_for_stop_.exchange(true, std::memory_order_relaxed);)
-    t = t->record() ? t->record()->nursery->owner() : nullptr;
+  if (looks_for_stop_.exchange(true, std::memory_order_relaxed)) return told_to_stop_;
+  using record_ptr = detail::counted_ptr<child_record>;
+  for (auto looked_at = record_ptr::share(record()); looked_at;) {
+    const std::lock_guard hold(looked_at->nursery_home->tree());
+    auto* nursery = looked_at->nursery;
+    auto* above = nursery ? nursery->owner() : nullptr;
+    if (!above || above->looks_for_stop_.exchange(true, std::memory_order_relaxed)) break;
+    looked_at = record_ptr::share(above->record());
+  }
   return told_to_stop_;
 }
 
@@ -172,7 +181,9 @@ void task_actor::on_caf(caf::mailbox_element& element) {
 task_actor& task_actor::mailbox() noexcept {
   auto* at = this;
   for (;;) {
-    const auto* nursery = at->record() ? at->record()->nursery : nullptr;
+    const auto* known = at->record();
+    // a branch is on its nursery's loop; others must not look there
+    const auto* nursery = known && known->nursery_home == &home_ ? known->nursery : nullptr;
     auto* lender = nursery ? nursery->mail_lender() : nullptr;
     if (!lender) return *at;
     at = lender;

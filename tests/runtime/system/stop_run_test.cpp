@@ -2,6 +2,7 @@
 // who is to blame.
 #include "runtime/supervision/nursery.hpp"
 #include "runtime/supervision/tree.hpp"
+#include "runtime/sync/shared_event.hpp"
 #include "runtime/system/run.hpp"
 #include "runtime/task/finally.hpp"
 #include "runtime/task/scope.hpp"
@@ -374,4 +375,32 @@ TEST_CASE("S7: ends and abandons that meet, many times: nothing is lost, nothing
   CHECK(ended == 200);
   CHECK(r.ledger().balances());
   MESSAGE(abandoned, " of 200 were abandoned");
+}
+
+TEST_CASE("S7: who was abandoned may still look for its stop, and has nobody above to tell") {
+  std::atomic<bool> abandoned{false};
+  bool stops = true;
+  auto r = run(quiet(2), [&](nursery&) -> task<> {
+    shared_event over;
+    auto late = [&, over]() -> task<> {
+      abandoned.wait(false);
+      stops = is_stopping();
+      over.set();
+      co_return;
+    };
+    auto body = [&](nursery& n) -> task<> {
+      n.start(child_spec("late", late).on(placement::any_loop));
+      co_await sleep_for(5ms); // it runs, and keeps its loop
+      n.cancel();
+    };
+    nursery_options impatient{.name = "impatient"};
+    impatient.limits = {.drain = 1ms, .cancel = 1ms, .kill = 1ms};
+    auto all = [&]() -> task<> { co_await with_nursery(impatient, body); };
+    CHECK((co_await error_of(all)).find("abandoned") != std::string::npos);
+    abandoned = true;
+    abandoned.notify_all();
+    co_await over.wait();
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK_FALSE(stops);
 }
