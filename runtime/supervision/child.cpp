@@ -2,6 +2,7 @@
 
 #include "runtime/supervision/internal/nursery_actor.hpp"
 #include "runtime/supervision/internal/task_actor.hpp"
+#include "runtime/task/this_task.hpp"
 
 #include <mutex>
 #include <thread>
@@ -73,6 +74,10 @@ void child::stop() const noexcept {
 
 task<receipt> child::cancel_and_wait(std::string reason, std::source_location where) const {
   const child self(*this);
+  if (!self) {
+    co_await checkpoint();
+    co_return receipt::already_done;
+  }
   const bool late = self.ended();
   self.cancel(reason, where); // one that is done will not run again with its group
   std::optional<outcome> end;

@@ -78,6 +78,11 @@ CRECHE_TEST("X4: a cancelled child answers with one receipt, and its result tell
   CHECK(!completes.result()->why);
 }
 
+CRECHE_TEST("X4: no child at all is one that has ended already") {
+  const child nobody;
+  CHECK(co_await nobody.cancel_and_wait("whoever it is") == receipt::already_done);
+}
+
 CRECHE_TEST("T19: the first reason wins, and later ones are its causes; a nursery's goes to all") {
   auto c = n.start([]() -> task<> {
     auto nap = []() -> task<> { co_await sleep_for(1s); };
