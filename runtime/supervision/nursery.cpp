@@ -51,8 +51,8 @@ task<outcome> nursery::monitor(child watched) {
   if (!record || (!watched.ended() && record->nursery != &actor_))
     throw std::invalid_argument("monitor: not a child of this nursery");
   struct observer {
-    std::uint16_t& count;
-    explicit observer(std::uint16_t& observers) noexcept : count(observers) { ++count; }
+    std::uint32_t& count;
+    explicit observer(std::uint32_t& observers) noexcept : count(observers) { ++count; }
     observer(const observer&) = delete;
     ~observer() { --count; }
   } here(record->observers);

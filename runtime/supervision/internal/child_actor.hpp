@@ -100,11 +100,9 @@ struct child_past : timer, detail::pooled {
 struct child_record : task_record, detail::counted<child_record>, detail::pooled {
   // In an order that leaves no gaps.
   [[no_unique_address]] detail::wait_list waits;
-  std::uint16_t observers = 0; // how many monitor it
   std::atomic<child_state> state{child_state::running};
   std::atomic<how> end{how::completed}; // valid once `state` is ended
-  bool refused = false;   // it was stopped only when what it waited for had ended by itself
-  bool abandoned = false; // for good; under the tree lock
+  std::uint32_t observers = 0;          // how many monitor it
   std::atomic<std::uint32_t> restarts{0};
   nursery_state::child_id id = nursery_state::none;
   nursery_actor* nursery = nullptr; // null once forgotten; changes under the tree lock
@@ -118,6 +116,8 @@ struct child_record : task_record, detail::counted<child_record>, detail::pooled
   const char* label = nullptr;                  // static text; null: the plan's name, or a number
   std::uint64_t ordinal = 0;
   std::uint32_t incarnation = 0;
+  bool refused = false;      // it was stopped only when what it waited for had ended by itself
+  bool abandoned = false;    // for good; under the tree lock
   bool is_body : 1 = false;  // these two are set before anybody else sees the record
   bool numbered : 1 = false; // the label is followed by the ordinal
 

@@ -50,6 +50,23 @@ TEST_CASE("T18: wait and result do not count as catching; nor does a monitor tha
   }
 }
 
+CRECHE_TEST("T18: as many may monitor one child as there are tasks, and its failure is theirs") {
+  constexpr int all = 65'536;
+  int seen = 0;
+  auto body = [&](nursery& m) -> task<> {
+    auto c = m.start(fail_after_1s);
+    auto observers = [&](nursery& o) -> task<> {
+      for (int i = 0; i < all; ++i)
+        o.start(
+            [&m, &seen, c]() -> task<> { seen += (co_await m.monitor(c)).kind == how::failed; });
+      co_return;
+    };
+    co_await with_nursery(observers);
+  };
+  co_await with_nursery(body);
+  CHECK(seen == all);
+}
+
 CRECHE_TEST("T18: monitor refuses a child of another nursery") {
   child c;
   CHECK_THROWS_AS(co_await n.monitor(c), std::invalid_argument);
