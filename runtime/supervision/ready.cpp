@@ -13,7 +13,7 @@ ready<void>::ready(const ready& other) noexcept : ready(other.slot_) {}
 ready<void>::~ready() { detail::ready_drop(slot_); }
 
 void ready<void>::operator()() const {
-  if (!detail::ready_once(slot_)) return;
+  if (!detail::ready_counts(slot_)) return;
   detail::ready_storage(slot_, detail::type_of<void>);
   detail::ready_done(slot_);
 }
@@ -40,8 +40,8 @@ private:
 
 } // namespace
 
-bool ready_once(ready_slot* slot) noexcept {
-  return slot && !slot->starter_stops() && slot->open.exchange(false);
+bool ready_counts(ready_slot* slot) noexcept {
+  return slot && slot->open.load() && !slot->starter_stops();
 }
 
 void* ready_storage(ready_slot* slot, const type_name& answer) {
@@ -59,6 +59,7 @@ std::string text_of_mismatch(const std::string& child, const type_name& wanted,
 
 void ready_done(ready_slot* slot) noexcept {
   const internal::bookkeeping books;
+  slot->open.store(false);
   auto& record = *slot->record;
   std::unique_lock hold(record.nursery_home->tree(), std::defer_lock);
   if (!record.nursery_home->at_home()) hold.lock(); // it may abandon us in this moment

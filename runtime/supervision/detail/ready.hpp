@@ -12,19 +12,20 @@ namespace creche {
 namespace detail {
 
 // Shared by the child's ready<R> objects, its record, and the await in start_ready; filled once.
-bool ready_once(ready_slot* slot) noexcept; // false when it was used already
-/// Where an optional<T> stands for an answer of that type; null when nobody waits for the value.
+bool ready_counts(ready_slot* slot) noexcept; // false when it was used already
+/// The empty optional<T> for an answer of that type; null when nobody waits for the value.
 /// Throws std::logic_error if the starter waits for another type.
 void* ready_storage(ready_slot* slot, const type_name& answer);
+/// The value, if one is waited for, is there: from now on the slot is used.
 void ready_done(ready_slot* slot) noexcept;
 void ready_hold(ready_slot* slot) noexcept;
 void ready_drop(ready_slot* slot) noexcept;
 
-/// The child is ready, and says this, once.
+/// The child is ready, and says this, once. If R throws meanwhile, it has not said it yet.
 template <class R> void answer_ready(ready_slot* slot, R value) {
-  if (!ready_once(slot)) return;
+  if (!ready_counts(slot)) return;
   if (void* storage = ready_storage(slot, type_of<R>))
-    new (storage) std::optional<R>(std::in_place, std::move(value));
+    static_cast<std::optional<R>*>(storage)->emplace(std::move(value));
   ready_done(slot);
 }
 

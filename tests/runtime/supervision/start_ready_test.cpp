@@ -410,3 +410,27 @@ TEST_CASE("S4: start_ready<void> takes any answer, and drops it") {
     CHECK(!c.ended());
   });
 }
+
+namespace {
+// Of value 1, throws when it is handed over.
+struct throws_once {
+  int value, moves = 0;
+  explicit throws_once(int given) : value(given) {}
+  throws_once(throws_once&& other) : value(other.value), moves(other.moves + 1) {
+    if (value == 1 && moves == 2) throw std::runtime_error("moved");
+  }
+};
+} // namespace
+
+TEST_CASE("S4 a child whose answer throws on its way is not ready, and may say so again") {
+  run_clean([](nursery& n) -> task<> {
+    auto spec = child_spec("server", [](ready<throws_once> r) -> task<> {
+      CHECK_THROWS_AS(r(throws_once(1)), std::runtime_error);
+      r(throws_once(2));
+      co_await sleep_for(1h);
+    });
+    auto [value, c] = co_await n.start_ready<throws_once>(spec);
+    CHECK(value.value == 2);
+    c.cancel();
+  });
+}
