@@ -35,20 +35,30 @@ std::optional<outcome> child::result() const {
 std::uint32_t child::restarts() const noexcept {
   return record_ ? record_->restarts.load(std::memory_order_relaxed) : 0;
 }
+namespace {
+
+// Its start may be on its way still, from another thread: it will find this.
+void cancel_at_home(internal::child_record& record, std::string_view reason,
+                    std::source_location where) {
+  if (record.nursery) return record.nursery->cancel_child(record, reason, where);
+  if (record.state.load(std::memory_order_relaxed) == internal::child_state::ended) return;
+  const internal::bookkeeping books;
+  record.cancel_asked.store(true, std::memory_order_relaxed);
+  record.add_reason(reason, where);
+}
+
+} // namespace
+
 void child::cancel(std::string_view reason, std::source_location where) const noexcept {
   auto* record = record_;
   if (!record || record->state.load(std::memory_order_acquire) == internal::child_state::ended)
     return;
-  if (record->nursery_home->at_home()) {
-    if (record->nursery) record->nursery->cancel_child(*record, reason, where);
-    return;
-  }
+  if (record->nursery_home->at_home()) return cancel_at_home(*record, reason, where);
   const internal::bookkeeping books;
   record->cancel_asked.store(true, std::memory_order_relaxed); // at once, whatever waits there
   record->door->post_cancel(*record->nursery_home,
                             [keep = *this, text = std::string(reason), where] {
-                              auto& kept = *keep.record_;
-                              if (kept.nursery) kept.nursery->cancel_child(kept, text, where);
+                              cancel_at_home(*keep.record_, text, where);
                             });
   // it may live on another loop than its nursery, and see the mark above as soon as that one
   record->door->if_open([record] {

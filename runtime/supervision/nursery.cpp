@@ -89,11 +89,13 @@ public:
     if (record_) refuse(how::cancelled);
   }
   void carry_out(internal::nursery_actor* nursery) {
-    if (!nursery) return;
+    // a thread that goes on starting children must not keep a nursery from its end
+    if (!nursery || nursery->phase() >= nursery_state::phase::cancelling) return;
     auto* record = std::exchange(record_, nullptr);
     record->add_ref();
     try {
       nursery->start(record);
+      if (record->cancel_asked.load(std::memory_order_relaxed)) nursery->cancel_child(*record);
       record->release();
     } catch (const nursery_closed&) {
       record_ = record;

@@ -158,10 +158,10 @@ public:
   }
   ~handle();
 
-  /// Has the nursery start a child, on its own loop; comes back at once. If the nursery is closed
-  /// or gone by then, the child has ended as cancelled: "nursery closed"; if what it is `.after` is
-  /// not there, as failed, which is reported and ends nothing. The callable and its arguments are
-  /// moved to that loop and die there, or here if the whole system is gone.
+  /// Has the nursery start a child, on its own loop; comes back at once. If the nursery is stopped,
+  /// cancelled or gone by then, the child has ended as cancelled: "nursery closed"; if what it is
+  /// `.after` is not there, as failed, which is reported and ends nothing. The callable and its
+  /// arguments are moved to that loop and die there, or here if the whole system is gone.
   child start(child_spec spec) const;
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, child_spec>)

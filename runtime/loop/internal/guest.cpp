@@ -40,7 +40,7 @@ void guest::be_home() {
 // Nothing to do: until somebody posts, schedules or arms, or the alarm goes off.
 void guest::rest() {
   loop_->asleep_.store(true);
-  if (loop_->inbox_.load() != nullptr && loop_->asleep_.exchange(false)) return post_burst();
+  if (loop_->has_posts() && loop_->asleep_.exchange(false)) return post_burst();
   auto at = time_point(clock_duration(std::int64_t(std::min<std::uint64_t>(
       loop_->timers().bound(), std::uint64_t(clock_duration::max().count())))));
   if (again_ != time_point{}) at = std::min(at, again_);

@@ -113,12 +113,12 @@ loop::~loop() {
 }
 
 void loop::release_leftovers() noexcept {
-  auto* left = inbox_.exchange(nullptr, std::memory_order_acquire);
-  while (left) {
-    auto* next = left->next_wakeup;
-    left->woken(*left, false);
-    left = next;
-  }
+  for (auto* list : {&urgent_, &inbox_})
+    for (auto* left = take(*list); left;) {
+      auto* next = left->next_wakeup;
+      left->woken(*left, false);
+      left = next;
+    }
 }
 
 void loop::arm(timer& armed, time_point due) {
@@ -151,11 +151,14 @@ void loop::flush_all() {
   dirty_.clear();
 }
 
-void loop::post(wakeup& call) noexcept {
-  auto* head = inbox_.load(std::memory_order_relaxed);
+bool loop::push(wakeup& call, posts& to) noexcept {
+  auto* head = to.load(std::memory_order_relaxed);
   do call.next_wakeup = head;
-  while (!inbox_.compare_exchange_weak(head, &call)); // seq_cst: pairs with the sleeper's re-check
-  if (head == nullptr && asleep_.exchange(false)) kick();
+  while (!to.compare_exchange_weak(head, &call)); // seq_cst: pairs with the sleeper's re-check
+  return head == nullptr;
+}
+void loop::post(wakeup& call, posts& to) noexcept {
+  if (push(call, to) && asleep_.exchange(false)) kick();
   if (gone_.load()) [[unlikely]]
     release_leftovers();
 }
@@ -185,19 +188,36 @@ void loop::not_at_home() {
   throw std::logic_error("creche: a handler runs on another thread than the loop's; run this "
                          "io_context by one thread only");
 }
-void loop::take_inbox() noexcept {
-  if (!inbox_.load(std::memory_order_relaxed)) return;
-  auto* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+wakeup* loop::take(posts& from) noexcept {
+  auto* newest = from.exchange(nullptr, std::memory_order_acquire);
   wakeup* fifo = nullptr;
   while (newest) {
     auto* next = std::exchange(newest->next_wakeup, fifo);
     fifo = std::exchange(newest, next);
   }
-  while (fifo) {
-    auto* next = fifo->next_wakeup;
-    fifo->woken(*fifo, true);
-    fifo = next;
+  return fifo;
+}
+void loop::take_inbox() noexcept {
+  if (backlog_.first || !inbox_.load(std::memory_order_relaxed)) return; // its turn comes
+  running_.store(nullptr, std::memory_order_relaxed);
+  backlog_.first = take(inbox_);
+  run_backlog();
+}
+void loop::take_urgent() noexcept {
+  for (auto* call = take(urgent_); call;) {
+    auto* next = call->next_wakeup;
+    call->woken(*call, true);
+    call = next;
   }
+}
+// A thread that posts faster than the loop runs would else have it to itself.
+void loop::run_backlog() noexcept {
+  for (std::size_t n = 0; n < posts_per_turn && backlog_.first; ++n) {
+    auto* call = backlog_.first;
+    backlog_.first = call->next_wakeup;
+    call->woken(*call, true);
+  }
+  if (backlog_.first) schedule(backlog_);
 }
 
 // Queues the turns in another order; returns how long the burst shall be: half of them not more
@@ -222,6 +242,8 @@ bool loop::pump() {
   bursts_.store(bursts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (auto* told = ticker_.load(std::memory_order_acquire)) told->loop_is_awake();
   attention_.look();
+  if (urgent_.load(std::memory_order_relaxed)) [[unlikely]]
+    take_urgent();
   take_inbox();
   burst_time_ = now();
   if (wheel_.size()) wheel_.advance(ticks(burst_time_));
@@ -267,7 +289,7 @@ void loop::run() {
 // Until there is something to do. What is ready already ends it at once.
 void loop::sleep() {
   asleep_.store(true);
-  if (inbox_.load() == nullptr) {
+  if (!has_posts()) {
     auto until = wheel_.bound();
     if (stopping_.load()) until = std::min(until, std::uint64_t(deadline_.load()));
     if (until == ~std::uint64_t{0}) {
@@ -293,6 +315,10 @@ void loop::close() {
   while (kicking_.load()) std::this_thread::yield();
   if (guest_) guest_->leave();
   enter in(*this);
+  while (auto* unrun = backlog_.first) { // they are among the leftovers
+    backlog_.first = unrun->next_wakeup;
+    push(*unrun, inbox_);
+  }
   descriptors_.reset();
   work_.reset();
   own_io_.reset();

@@ -67,6 +67,7 @@ class loop final : public caf::execution_unit, public detail::counted<loop> {
 public:
   static constexpr std::size_t turns_per_poll = 256;
   static constexpr std::size_t messages_per_turn = 64;
+  static constexpr std::size_t posts_per_turn = 64;
 
   /// With an io_context of its own; or as a guest on somebody else's, whose one thread becomes the
   /// loop's. Counted: CAF actors that hold an actor which lived here keep the object after its end.
@@ -115,7 +116,8 @@ public:
   bool others_runnable() const noexcept { return head_ != nullptr; }
   /// Something is left for pump().
   bool has_work() const noexcept {
-    return head_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr;
+    return head_ != nullptr || inbox_.load(std::memory_order_relaxed) != nullptr ||
+           urgent_.load(std::memory_order_relaxed) != nullptr;
   }
   /// For tests: the order of turns and the length of a burst are drawn from `chance`, once per
   /// burst. Null: first come, first served. What waits in one mailbox stays in order.
@@ -123,8 +125,15 @@ public:
   void dirty(flushable& written);
   void clean(flushable& flushed) noexcept;
 
-  /// Any thread. At most one wake-up of the loop per sleep.
-  void post(wakeup& call) noexcept;
+  /// Any thread. At most one wake-up of the loop per sleep. Calls run in the order in which they
+  /// were posted, so many at a time that timers, and what is runnable, have their turn in between.
+  void post(wakeup& call) noexcept { post(call, inbox_); }
+  /// The same, of a call that overtakes the others: a cancel must not wait behind what it cancels.
+  /// What runs here gives its turn back, and the call runs next.
+  void post_urgent(wakeup& call) noexcept {
+    post(call, urgent_);
+    want_attention();
+  }
   /// Any thread. What runs here gives its turn back at its next checkpoint or message, and the loop
   /// looks at the time and at what was posted.
   void want_attention() noexcept { attention_.ask(); }
@@ -229,7 +238,15 @@ private:
   void want_burst() noexcept;
   [[noreturn]] static void not_at_home();
   void kick() noexcept;
+  using posts = std::atomic<wakeup*>;
+  static bool push(wakeup& call, posts& to) noexcept; // true if it is the only one
+  void post(wakeup& call, posts& to) noexcept;
+  bool has_posts() const noexcept { return inbox_.load() || urgent_.load(); }
+  /// All of a list, the oldest first.
+  static wakeup* take(posts& from) noexcept;
   void take_inbox() noexcept;
+  void take_urgent() noexcept;
+  void run_backlog() noexcept;
   std::size_t shuffle();
   void flush_all();
   void sleep();
@@ -248,6 +265,17 @@ private:
   std::shared_ptr<internal::guest> guest_;
   runnable* head_ = nullptr;
   runnable* tail_ = nullptr;
+  /// Calls that were taken and have not run; it has turns while there are any.
+  struct backlog final : runnable {
+    loop& home;
+    wakeup* first = nullptr;
+    explicit backlog(loop& of) noexcept : home(of) {}
+    std::size_t turn(std::size_t) override {
+      home.run_backlog();
+      return posts_per_turn;
+    }
+  };
+  backlog backlog_{*this};
   dice* dice_ = nullptr;
   std::vector<flushable*> dirty_;
   time_point burst_time_;
@@ -260,16 +288,19 @@ private:
   std::atomic<std::int64_t> deadline_{0}, stuck_since_{0};
   std::atomic<std::uint64_t> counted_here_[fates]{}; // written at home
   alignas(64) attention attention_; // looked at all the time: not beside what others write
-  alignas(64) std::atomic<wakeup*> inbox_{nullptr};
+  alignas(64) posts inbox_{nullptr};
+  posts urgent_{nullptr};
   std::atomic<bool> asleep_{false}, stopping_{false}, gone_{false};
   std::atomic<ticker*> ticker_{nullptr};
   std::atomic<unsigned> kicking_{0};
   std::atomic<std::uint64_t> counted_from_outside_[fates]{};
 };
 
+enum class call_order : std::uint8_t { as_posted, urgent };
+
 /// Runs `body` on the loop's thread; any thread. It is destroyed there too, or in ~loop when the
 /// loop has gone.
-template <class F> void post_call(loop& to, F body) {
+template <class F> void post_call(loop& to, F body, call_order order = call_order::as_posted) {
   struct call final : wakeup, detail::pooled {
     F body;
     explicit call(F&& posted) : body(std::move(posted)) {
@@ -279,7 +310,8 @@ template <class F> void post_call(loop& to, F body) {
       };
     }
   };
-  to.post(*new call(std::move(body)));
+  auto* made = new call(std::move(body));
+  order == call_order::urgent ? to.post_urgent(*made) : to.post(*made);
 }
 
 } // namespace creche::internal

@@ -23,12 +23,10 @@ struct door : detail::counted<door> {
   template <class F> bool post(loop& to, F call) {
     return if_open([&] { post_call(to, std::move(call)); });
   }
-  /// The same, of a cancel: what runs on that loop gives its turn back, and `call` runs next.
+  /// The same, of a cancel: it overtakes what else was posted. What runs on that loop gives its
+  /// turn back, and `call` runs next.
   template <class F> bool post_cancel(loop& to, F call) {
-    return if_open([&] {
-      post_call(to, std::move(call));
-      to.want_attention();
-    });
+    return if_open([&] { post_call(to, std::move(call), call_order::urgent); });
   }
   /// `call` runs here, and the system does not go meanwhile; false: it is gone.
   template <class F> bool if_open(F call) {

@@ -278,12 +278,13 @@ void child_actor::mark_cancel() noexcept {
         if (marked) intrusive_ptr_release(marked->ctrl());
       }
     };
-    post_call(home_, [held = hold(*this)] {
+    auto mark_there = [held = hold(*this)] {
       if (!held.marked->dead_) held.marked->mark();
-    });
+    };
+    post_call(home_, std::move(mark_there), call_order::urgent);
   } catch (...) { // no memory: the order comes alone
+    home_.want_attention();
   }
-  home_.want_attention();
 }
 
 void child_actor::join_wave() noexcept {

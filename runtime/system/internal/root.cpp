@@ -8,7 +8,8 @@ root_nursery::root_nursery(runtime_system& system, const run_options& options,
     : system_(system), options_(options), body_(body), where_(where), on_end_(std::move(on_end)) {
   prepare(stop_, [](nursery_actor& root) { root.stop_all(); });
   prepare(cancel_, [](nursery_actor& root) { root.cancel_all(); });
-  post_call(system_.at(0), [this] { open(); });
+  // before a stop that overtakes what was posted
+  post_call(system_.at(0), [this] { open(); }, call_order::urgent);
 }
 
 // Nobody is there who could take an exception.
@@ -79,15 +80,12 @@ void root_nursery::prepare(order& made, void (*obey)(nursery_actor&)) noexcept {
 // One that was given and not obeyed yet stands for both.
 void root_nursery::post(order& given) {
   system_.door().if_open([&] {
-    if (!given.posted.exchange(true)) system_.at(0).post(given);
+    if (!given.posted.exchange(true)) system_.at(0).post_urgent(given);
   });
 }
 
 void root_nursery::stop() { post(stop_); }
-void root_nursery::cancel() {
-  post(cancel_);
-  system_.at(0).want_attention();
-}
+void root_nursery::cancel() { post(cancel_); }
 
 run_result root_nursery::result(std::size_t left, int signal, bool hurried) {
   if (left)

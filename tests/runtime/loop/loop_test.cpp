@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -189,4 +190,38 @@ TEST_CASE("runs leave no thread behind") {
   // a thread that was joined may be listed for a moment more
   for (int i = 0; i < 100'000 && threads_now() > before; ++i) std::this_thread::yield();
   CHECK(threads_now() <= before);
+}
+
+TEST_CASE("however much is posted, timers and what is runnable have their turns in between") {
+  constexpr int most = 10'000;
+  real_loops l(1);
+  int ran = 0, at_turn = -1, at_timer = -1;
+  bool overtook = false;
+  std::atomic<bool> over{false};
+  struct once final : runnable {
+    std::function<void()> act;
+    std::size_t turn(std::size_t) override { return act(), 1; }
+  } waits;
+  waits.act = [&] { at_turn = ran; };
+  struct alarm : timer {
+    std::function<void()> act;
+  } alarm;
+  alarm.act = [&] { at_timer = ran; };
+  alarm.fire = [](timer& fired) { static_cast<struct alarm&>(fired).act(); };
+  l.call(0, [&] {
+    post_call(l[0], [&] {
+      l[0].schedule(waits);
+      l[0].arm(alarm, l[0].now());
+    });
+    for (int i = 0; i < most; ++i) post_call(l[0], [&ran] { ++ran; });
+    post_call(l[0], [&] { set(over, true); });
+    post_call(l[0], [&] { overtook = ran == 0; }, call_order::urgent);
+  });
+  await(over, true);
+  CHECK(ran == most);
+  CHECK(at_turn >= 0);
+  CHECK(at_turn < most / 2);
+  CHECK(at_timer >= 0);
+  CHECK(at_timer < most / 2);
+  CHECK(overtook);
 }

@@ -187,6 +187,55 @@ TEST_CASE("T8: threads and other loops start children by handle, and none is los
   CHECK(c.result()->kind == how::cancelled);
 }
 
+TEST_CASE("T8: a thread that never stops starting children keeps no loop from timers and cancels") {
+  std::atomic<bool> stop{false};
+  std::thread starts;
+  child refused;
+  const auto r = run(quiet(1), [&](nursery&) -> task<> {
+    auto body = [&](nursery& m) -> task<> {
+      auto h = m.remote();
+      starts = std::thread([&stop, h] {
+        while (!stop) h.start([]() -> task<> { co_await sleep_for(1ms); });
+      });
+      for (int i = 0; i < 20; ++i) co_await sleep_for(1ms);
+      m.cancel("enough");
+      refused = h.start(sleep_long);
+    };
+    co_await with_nursery(body);
+    CHECK(refused.ended());
+    stop = true;
+  });
+  starts.join();
+  CHECK(r.how() == run_result::kind::completed);
+}
+
+TEST_CASE("T8: a cancel that comes before the start it is for is not lost") {
+  std::atomic<int> ran{0};
+  std::vector<child> started;
+  const auto r = run(quiet(1), [&](nursery& n) -> task<> {
+    auto h = n.remote();
+    std::thread t([&, h] {
+      for (int i = 0; i < 100; ++i) {
+        auto late = [&ran]() -> task<> {
+          co_await sleep_for(1h);
+          ++ran;
+        };
+        started.push_back(h.start(late));
+        started.back().cancel("not wanted");
+      }
+    });
+    t.join(); // meanwhile this loop does nothing, so the cancels overtake
+    co_return;
+  });
+  CHECK(r.how() == run_result::kind::completed);
+  CHECK(ran == 0);
+  for (auto& c : started) {
+    REQUIRE(c.result());
+    REQUIRE(c.result()->why);
+    CHECK(c.result()->why->what() == "not wanted");
+  }
+}
+
 TEST_CASE("T8: starts by handle race with the nursery's end; each has exactly one outcome") {
   for (int round = 0; round < 50; ++round) {
     std::vector<child> started;
