@@ -49,7 +49,6 @@ void* parking::place_of_first() noexcept {
 }
 
 std::size_t parking::unpark(std::size_t n) {
-  if (!head_) return 0;
   loop_.touch("unpark");
   std::size_t done = 0;
   for (; done < n; ++done) {

@@ -80,8 +80,9 @@ public:
   }
   void close() noexcept {
     counts.closed = true;
-    senders.unpark_all();
-    receivers.unpark_all();
+    // it may die on another loop than its own, when nobody waits
+    for (parking* waiting : {static_cast<parking*>(&senders), static_cast<parking*>(&receivers)})
+      if (waiting->statistics().waiting != 0) waiting->unpark_all();
   }
   channel_statistics statistics() const noexcept {
     auto now = counts;

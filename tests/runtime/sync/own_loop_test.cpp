@@ -110,3 +110,26 @@ TEST_CASE("T12: what outlives a loop may be used on the next one") {
       CHECK(!co_await move_on_after(1s, wait));
     });
 }
+
+TEST_CASE("T12: an event and a parking say so elsewhere also while nobody waits") {
+  event once;
+  parking lot;
+  auto nobody_waits = [&]() -> task<> {
+    auto wait = [&]() -> task<> { co_await once.wait(); };
+    auto park = [&]() -> task<> { co_await lot.park(); };
+    CHECK(!co_await move_on_after(1ms, wait));
+    CHECK(!co_await move_on_after(1ms, park));
+    co_await sleep_for(1h);
+  };
+  auto set = [&]() -> task<> {
+    once.set();
+    co_return;
+  };
+  auto unpark = [&]() -> task<> {
+    lot.unpark();
+    co_return;
+  };
+  check_sentence(error_elsewhere(nobody_waits, set), "unpark: ");
+  CHECK(!once.is_set());
+  check_sentence(error_elsewhere(nobody_waits, unpark), "unpark: ");
+}
