@@ -26,7 +26,7 @@ public:
   /// The reference is good until the binding's body has ended.
   const T& get() const noexcept {
     for (auto* at = detail::current_bindings(); at; at = at->older)
-      if (at->key == this) return static_cast<const value_binding*>(at)->value;
+      if (at->key == &key_) return static_cast<const value_binding*>(at)->value;
     return fallback_;
   }
 
@@ -38,7 +38,7 @@ public:
                       std::is_trivially_destructible_v<T>,
                   "g++ 12 miscompiles an owning aggregate in a co_await expression: give T a "
                   "constructor");
-    return run(detail::binding_ptr(new value_binding(this, std::move(value))),
+    return run(detail::binding_ptr(new value_binding(&key_, std::move(value))),
                std::decay_t<F>(std::forward<F>(body)));
   }
 
@@ -51,6 +51,7 @@ private:
     detail::bound_here here(bound.detach());
     co_return co_await body();
   }
+  char key_{}; // by its address; our own may be that of a task_local in T, too
   T fallback_;
 };
 

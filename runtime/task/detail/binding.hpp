@@ -13,7 +13,7 @@ struct task_record;
 namespace creche::detail {
 
 struct binding : counted<binding> {
-  const void* const key;    // the task_local
+  const void* const key;    // of the task_local
   binding* older = nullptr; // owned
 
   explicit binding(const void* its_key) noexcept : key(its_key) {}

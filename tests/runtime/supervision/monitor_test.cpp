@@ -311,3 +311,18 @@ CRECHE_TEST("T28: a restarted child has the locals of its start again", .loops =
   co_await level.with(5, body);
   CHECK(runs == 3);
 }
+
+CRECHE_TEST("T28: two task_locals at one address are two") {
+  struct outer_value {
+    task_local<std::string> inner{std::string("a text of the inner one, which is long enough")};
+    outer_value() = default;
+    outer_value(outer_value&&) noexcept {}
+  };
+  static const task_local<outer_value> outer;
+  const auto& inner = outer.get().inner;
+  auto body = [&]() -> task<> {
+    CHECK(inner.get() == "a text of the inner one, which is long enough");
+    co_return;
+  };
+  co_await outer.with(outer_value(), body);
+}
