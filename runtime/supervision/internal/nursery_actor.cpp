@@ -158,8 +158,11 @@ void nursery_actor::child_ended(child_actor& actor) {
     end.observed = record.observers > 0;
     const bool late = state_.is_late(record.id);
     const auto now = record.plan ? home_.now() : home_.burst_time();
+    const bool open = state_.current_phase() == nursery_state::phase::open;
+    const auto dependents = dependents_of(record);
     const auto told = state_.ended(record.id, record.incarnation, end, now, todo());
     if (told != how::completed || record.plan) note_end(actor, told, late);
+    if (open && record.plan) explain_end(record, told, dependents);
     tell_starter(record, told);
     // before its record may go
     if (actor.load().is_wanted() && !record.keeps_mail()) system_of(home_).room.refuse(record);
@@ -201,6 +204,39 @@ std::optional<failure> nursery_actor::why_ended(child_actor& actor, how told, bo
                  actor.kill_ordered() ? "killed: its cancel did not end it in time"
                                       : "killed from outside",
                  record.path(), where_);
+}
+
+nursery_actor::child_ids nursery_actor::dependents_of(const child_record& record) {
+  return record.plan ? state_.dependents_of(record.id) : child_ids();
+}
+
+// Those that go because of another's end, in an open nursery, go with a reason.
+void nursery_actor::explain_end(const child_record& record, how told, const child_ids& dependents) {
+  const auto phase = state_.current_phase();
+  if (phase == nursery_state::phase::draining && !rare().cancel_reason)
+    rare().cancel_reason = because_of(record, told, ", which is significant,");
+  const bool is_gone = state_.phase_of(record.id) == nursery_state::child_phase::gone;
+  if (phase == nursery_state::phase::open && is_gone && (told != how::completed || record.slot))
+    explain_to(dependents, record, told);
+}
+
+void nursery_actor::explain_to(const child_ids& dependents, const child_record& record, how told) {
+  for (const auto id : dependents) {
+    auto why = because_of(record, told, ", which it needs,");
+    std::lock_guard hold(home_.tree());
+    auto& reason = table_[id]->history().cancel_reason;
+    if (!reason) reason = std::move(why);
+  }
+}
+
+failure nursery_actor::because_of(const child_record& record, how told,
+                                  std::string_view what) const {
+  const char* const word = told == how::cancelled || told == how::killed ? " was " : " ";
+  failure why(errc::cancelled, record.name().append(what).append(word).append(to_text(told)),
+              path(), where_);
+  if (!record.past) return why;
+  const auto& first = is_failure(told) ? record.past->last_failure : record.past->cancel_reason;
+  return first && told != how::completed ? why.because(*first) : why;
 }
 
 // It never said that it is ready: the task that waits for that is told.
@@ -258,7 +294,9 @@ void nursery_actor::cancel_child(child_record& record, std::string_view reason,
   const bookkeeping books;
   if (record.nursery != this || record.is_body) return;
   record.add_reason(reason, where);
+  const auto dependents = dependents_of(record);
   state_.cancel_child(record.id, home_.now(), todo());
+  explain_to(dependents, record, how::cancelled);
   carry_out();
 }
 

@@ -172,6 +172,11 @@ private:
   void root_body_ended(child_actor& actor);
   void note_end(child_actor& actor, how told, bool late);
   std::optional<failure> why_ended(child_actor& actor, how told, bool late) const;
+  using child_ids = std::vector<nursery_state::child_id>;
+  child_ids dependents_of(const child_record& record);
+  void explain_end(const child_record& record, how told, const child_ids& dependents);
+  void explain_to(const child_ids& dependents, const child_record& record, how told);
+  failure because_of(const child_record& record, how told, std::string_view what) const;
   static void tell_starter(child_record& record, how told);
 
   std::uint64_t number_for_refusals();

@@ -162,7 +162,11 @@ void nursery_actor::not_launched(child_record& record, failure why) {
   }
   nursery_state::ending end = how::failed;
   end.observed = record.observers > 0;
-  tell_starter(record, state_.ended(record.id, record.incarnation, end, home_.now(), todo()));
+  const bool open = state_.current_phase() == nursery_state::phase::open;
+  const auto dependents = dependents_of(record);
+  const auto told = state_.ended(record.id, record.incarnation, end, home_.now(), todo());
+  if (open) explain_end(record, told, dependents);
+  tell_starter(record, told);
 }
 
 void nursery_actor::set_timer(child_record& record, const nursery_state::command& command) {
@@ -286,13 +290,16 @@ const detail::boundary* nursery_actor::scope_around(const child_record* child,
 }
 
 std::optional<failure> nursery_actor::own_reason() const {
-  if (!rare_) return std::nullopt;
-  if (rare_->cancel_reason) return rare_->cancel_reason;
+  if (rare_ && rare_->cancel_reason) return rare_->cancel_reason;
+  if (!rare_ && !lends_mail_) return std::nullopt;
   if (scope_ ? scope_->pending_outside() : cancel_asked()) return std::nullopt; // that was first
-  const auto* first = !rare_->failures.empty() ? &rare_->failures.front() : nullptr;
-  if (!first && rare_->body_failure) first = &*rare_->body_failure;
-  if (!first) return std::nullopt;
-  return failure(errc::cancelled, "a failure ended its nursery", path(), where_).because(*first);
+  const auto* first = rare_ && !rare_->failures.empty() ? &rare_->failures.front() : nullptr;
+  if (!first && rare_ && rare_->body_failure) first = &*rare_->body_failure;
+  if (first)
+    return failure(errc::cancelled, "a failure ended its nursery", path(), where_).because(*first);
+  if (lends_mail_ && state_.current_phase() >= nursery_state::phase::cancelling)
+    return failure(errc::cancelled, "another branch completed first", path(), where_);
+  return std::nullopt;
 }
 
 // From scope to scope of the task that opened the nursery, then from that task to its nursery.

@@ -245,6 +245,8 @@ public:
   bool is_late(child_id child) const noexcept;
   /// The first child that it waits for, needs, and that is not ready; or none.
   child_id waits_for(child_id child) const noexcept;
+  /// Those that need it, and those that need them, the newest first. REQUIRES: it lives.
+  std::vector<child_id> dependents_of(child_id child);
   /// When the present phase of a child's stop, or of the nursery's (none), ends in the next one.
   std::optional<time_point> phase_ends(child_id child) const noexcept;
 
@@ -399,7 +401,6 @@ private:
   void launch_dependents(child_id child, time_point now, commands& out);
   void launch_waiting(std::vector<child_id> candidates, time_point now, commands& out);
   void add_dependents(child_id child, std::vector<child_id>& to) const;
-  std::vector<child_id> dependents_of(child_id child);
   std::uint32_t stop_dependents(child_id child, time_point now, commands& out);
   void add_need(child_id child, child_id of);
   void forget_needs(child_id child, child_row& row);

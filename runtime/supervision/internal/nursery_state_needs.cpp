@@ -74,7 +74,6 @@ void nursery_state::add_dependents(child_id child, std::vector<child_id>& to) co
     to.push_back(rare_->needs[at].child);
 }
 
-// Those that need it, and those that need them, the newest first.
 std::vector<nursery_state::child_id> nursery_state::dependents_of(child_id child) {
   std::vector<child_id> found;
   if (!rows_[child].needed) return found;

@@ -1,4 +1,5 @@
 // What becomes of a child: monitors, reasons, receipts, handles for others, task locals.
+#include "runtime/supervision/when.hpp"
 #include "runtime/task/task_local.hpp"
 #include "runtime/testing/doctest.hpp"
 #include "tests/runtime/clean_run.hpp"
@@ -12,6 +13,7 @@ using namespace creche::testing;
 namespace {
 
 task<> sleep_long() { co_await sleep_for(1h); }
+task<> sleep_a_second() { co_await sleep_for(1s); }
 task<> fail_after_1s() {
   co_await sleep_for(1s);
   throw std::runtime_error("child");
@@ -122,6 +124,62 @@ CRECHE_TEST("T19: the first reason wins, and later ones are its causes; a nurser
   };
   co_await with_nursery(body);
   CHECK(d.result()->why->what() == "all of it");
+}
+
+namespace {
+
+std::string why(const child& ended) {
+  const auto end = ended.result();
+  if (!end || end->kind != how::cancelled) return "not cancelled";
+  return end->why ? end->why->to_text() : "no reason";
+}
+
+} // namespace
+
+CRECHE_TEST("T7: who goes because what it needs has ended hears which that was, and why") {
+  child failed_too, cancelled_too, waited;
+  auto body = [&](nursery& m) -> task<> {
+    auto store = m.start(child_spec("store", sleep_long));
+    m.start(child_spec("cache", fail_after_1s).ignore_failure());
+    failed_too = m.start(child_spec("reader", sleep_long).after("cache"));
+    cancelled_too = m.start(child_spec("writer", sleep_long).after("store"));
+    waited = m.start(child_spec("late", [](ready<void>) -> task<> { co_await sleep_long(); }));
+    co_await failed_too.wait();
+    store.cancel("moved");
+    co_await cancelled_too.wait();
+    waited.cancel();
+  };
+  co_await with_nursery(body);
+  CHECK(why(failed_too).find("cache, which it needs, failed") != std::string::npos);
+  CHECK(why(failed_too).find(": child") != std::string::npos); // its cause
+  CHECK(why(cancelled_too).find("store, which it needs, was cancelled") != std::string::npos);
+  CHECK(why(cancelled_too).find(": moved") != std::string::npos);
+  CHECK(why(waited) == "no reason");
+}
+
+CRECHE_TEST("T7: who is stopped because a significant sibling has ended hears of that") {
+  child sibling;
+  auto body = [&](nursery& m) -> task<> {
+    auto nap = []() -> task<> { co_await sleep_for(1s); };
+    m.start(child_spec("main", nap).significant());
+    sibling = m.start(child_spec("sibling", sleep_long));
+    co_return;
+  };
+  co_await with_nursery(body);
+  CHECK(why(sibling).find("main, which is significant, completed") != std::string::npos);
+}
+
+CRECHE_TEST("T7: a child in a loser of when_any hears that another branch came first") {
+  child loser;
+  auto waits = [](child& started) -> task<> {
+    auto body = [&](nursery& m) -> task<> {
+      started = m.start(sleep_long);
+      co_return;
+    };
+    co_await with_nursery(body);
+  };
+  co_await when_any(waits(loser), sleep_a_second());
+  CHECK(why(loser).find("another branch completed first") != std::string::npos);
 }
 
 CRECHE_TEST("T8: a handle starts, cancels and stops, and a closed nursery says so") {
