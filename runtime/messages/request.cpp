@@ -97,6 +97,12 @@ void request_base::expect(reply_base& reply) noexcept {
 }
 
 void request_base::post(mail& message) {
+  if (within_ <= clock_duration::zero()) { // late before it is asked
+    verdict_ = verdict::late;
+    run_.wait(*this);
+    message.type->destroy(message);
+    return run_.ready(*this, true);
+  }
   reply_->waiter_ = this;
   fire = [](timer& fired) {
     auto& self = static_cast<request_base&>(fired);

@@ -86,8 +86,8 @@ private:
 };
 
 /// Sends a message to a child's task and waits for its answer, an R. Throws request_failed when
-/// there will be none, or none within the time. When cancelled it sends nothing, or gives up at
-/// once. Checkpoint.
+/// there will be none, or none within the time; with no time at all it sends nothing. When
+/// cancelled it sends nothing, or gives up at once. Checkpoint.
 template <class R, class M>
 [[nodiscard]] detail::request_op<std::decay_t<M>, R> ask(const child& to, M&& message,
                                                          time_span within = no_limit);

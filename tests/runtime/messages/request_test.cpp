@@ -116,6 +116,23 @@ TEST_CASE("S11: a child that is no task answers no request") {
   });
 }
 
+TEST_CASE("S11: a request that may take no time fails at once, and is not sent") {
+  bool received = false;
+  const auto took = run_clean([&](nursery& n) -> task<> {
+    auto c = n.start([&]() -> task<> {
+      auto q = co_await receive<price_of>();
+      received = true;
+      q.answer(1);
+    });
+    for (auto limit : {clock_duration(0), clock_duration(-1), clock_duration::min()})
+      CHECK(co_await outcome_of(c, limit) == errc::timed_out);
+    CHECK(!received);
+    CHECK(co_await outcome_of(c) == std::error_code());
+  });
+  CHECK(received);
+  CHECK(took == 0s);
+}
+
 TEST_CASE("S11: at its deadline a request fails; the late answer is shed") {
   const auto r = run_and_see([](nursery& n) -> task<> {
     auto slow = n.start([]() -> task<> {
