@@ -15,6 +15,7 @@ public:
     case request_errc::unanswered: return "the request was dropped without an answer";
     case request_errc::receiver_down: return "the receiver has ended";
     case request_errc::receiver_full: return "the receiver's mailbox is full";
+    case request_errc::not_understood: return "the receiver does not understand the request";
     }
     return "?";
   }
@@ -144,6 +145,7 @@ void request_base::must_be_answered() const {
   case verdict::unanswered: return fail(request_errc::unanswered);
   case verdict::receiver_down: return fail(request_errc::receiver_down);
   case verdict::receiver_full: return fail(request_errc::receiver_full);
+  case verdict::not_understood: return fail(request_errc::not_understood);
   case verdict::late: return fail(errc::timed_out);
   case verdict::open:
   case verdict::answered: return;

@@ -37,6 +37,7 @@ enum class request_errc {
   unanswered = 1, ///< its receiver took it, and let it go without a word
   receiver_down,  ///< its receiver had ended, or ended before it took it
   receiver_full,  ///< its receiver's mailbox was full
+  not_understood, ///< its receiver is no task: it takes no messages of creche's
 };
 std::error_code make_error_code(request_errc code) noexcept;
 

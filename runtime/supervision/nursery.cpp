@@ -46,7 +46,7 @@ bool failed(const void* record) noexcept {
 } // namespace
 
 task<outcome> nursery::monitor(child watched) {
-  actor_.must_be_home();
+  actor_.must_be_home("monitor");
   auto* record = internal::child_access::record(watched);
   if (!record || (!watched.ended() && record->nursery != &actor_))
     throw std::invalid_argument("monitor: not a child of this nursery");

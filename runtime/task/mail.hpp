@@ -12,6 +12,7 @@ enum class send_result : std::uint8_t {
   queued,      ///< It is in the receiver's mailbox, or on its way there.
   shed,        ///< The receiver's mailbox is full: dropped.
   undelivered, ///< The receiver has ended, or waits for its restart: dropped.
+  unhandled, ///< The receiver is no task, and dropped it: told later, to `refused` and `returned`.
 };
 
 /// A message that came back: its receiver's spec says restart_mail::return_to_sender.

@@ -25,6 +25,7 @@ enum class verdict : std::uint8_t {
   unanswered,
   receiver_down,
   receiver_full,
+  not_understood,
   late
 };
 
@@ -128,8 +129,9 @@ template <class M, class R> bool asked<M, R>::wanted() const noexcept {
 }
 
 template <class M, class R> void asked<M, R>::refused(send_result why) noexcept {
-  settle(why == send_result::shed ? detail::verdict::receiver_full
-                                  : detail::verdict::receiver_down);
+  settle(why == send_result::shed        ? detail::verdict::receiver_full
+         : why == send_result::unhandled ? detail::verdict::not_understood
+                                         : detail::verdict::receiver_down);
 }
 
 template <class M, class R> void asked<M, R>::settle(detail::verdict verdict) noexcept {

@@ -385,7 +385,7 @@ void child_actor::has_left(const detail::mail& message) noexcept {
 void child_actor::on_mail(detail::mail& message) {
   has_left(message);
   not_understood();
-  message.type->drop(message, send_result::undelivered);
+  message.type->drop(message, send_result::unhandled);
 }
 
 void child_actor::not_understood() noexcept {

@@ -80,7 +80,7 @@ nursery_link::nursery_link(nursery_actor& of, loop& on)
       door(door_ptr::share(&on.owner->door())) {}
 
 nursery_link* nursery_actor::link() {
-  must_be_home();
+  must_be_home("remote");
   auto& link = rare().link;
   if (!link) {
     link = new nursery_link(*this, home_);

@@ -58,8 +58,8 @@ public:
 
   /// For a nursery that is not at hand, on a loop that may be gone. Any thread.
   static child_record* make_record(loop& home, const door_ptr& door);
-  /// Throws std::logic_error on another thread than our loop's.
-  void must_be_home() const;
+  /// Throws std::logic_error, about `what`, on another thread than our loop's.
+  void must_be_home(const char* what) const;
 
   // ---- events; home thread
   child start(std::unique_ptr<detail::plan> plan, detail::ready_slot* slot = nullptr);

@@ -46,9 +46,10 @@ void check_answer(const detail::plan& plan, const detail::type_name* wanted) {
 
 } // namespace
 
-void nursery_actor::must_be_home() const {
+void nursery_actor::must_be_home(const char* what) const {
   if (!home_.at_home())
-    throw std::logic_error("nursery::start was called from another thread than its loop's");
+    throw std::logic_error("nursery::" + std::string(what) +
+                           " was called from another thread than its loop's");
 }
 
 child_record* nursery_actor::make_record(loop& home, const door_ptr& door) {
@@ -123,7 +124,7 @@ std::uint64_t nursery_actor::number_for_refusals() {
 }
 
 child nursery_actor::start_call(const detail::call_ops& ops, void* call) {
-  must_be_home();
+  must_be_home("start");
   new_record record(make_record());
   auto* task = make_task(home_, record.get(), ops, call);
   return add(record.release(), task, plain_rules);
@@ -178,7 +179,7 @@ std::vector<nursery_state::child_id> nursery_actor::ids_of(const detail::plan& p
 }
 
 child nursery_actor::start(std::unique_ptr<detail::plan> plan, detail::ready_slot* slot) {
-  must_be_home();
+  must_be_home(slot ? "start_ready" : "start");
   check(plan.get(), state_.auto_shutdown());
   if (slot) check_answer(*plan, slot->wanted);
   auto* record = make_record();
@@ -205,7 +206,7 @@ child nursery_actor::start(child_record* made) {
 
 void nursery_actor::start_all(std::span<std::unique_ptr<detail::plan>> plans,
                               std::span<child> started) {
-  must_be_home();
+  must_be_home("start_all");
   std::unordered_map<std::string_view, std::size_t> place;
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const auto* plan = plans[i].get();

@@ -1,6 +1,7 @@
 // ask and asked: every request ends once, at once, and nothing is lost (S11).
 #include "runtime/messages/request.hpp"
 
+#include "runtime/interop/caf.hpp"
 #include "tests/runtime/clean_run.hpp"
 #include "tests/runtime/real_loops.hpp"
 
@@ -292,4 +293,15 @@ TEST_CASE("S11: thousands of requests between two loops, with cancels, all end")
   CHECK(r.how() == run_result::kind::completed);
   CHECK(ended >= 7 * 500);
   CHECK(r.ledger().balances());
+}
+
+TEST_CASE("S11: a child of CAF's does not understand a request of a task's, and so it is said") {
+  run_clean([](nursery& n) -> task<> {
+    auto c = n.start(caf_child("alien", [](caf::event_based_actor*) -> caf::behavior {
+      return {[](int x) { return x; }};
+    }));
+    CHECK(co_await outcome_of(c) == request_errc::not_understood);
+    CHECK(!c.ended());
+    n.cancel();
+  });
 }

@@ -621,6 +621,39 @@ TEST_CASE(
   });
 }
 
+TEST_CASE("bad input: what is for a nursery's own loop says so, by its name, on another one") {
+  run_clean(virtual_options{.loops = 2}, [](nursery& n) -> task<> {
+    auto c = n.start([]() -> task<> { co_await sleep_for(1s); });
+    auto says = [](const std::string& text, const char* what) {
+      CHECK(text ==
+            "nursery::" + std::string(what) + " was called from another thread than its loop's");
+    };
+    auto elsewhere = [&]() -> task<> {
+      auto nothing_to_do = []() -> task<> { co_return; };
+      auto monitors = [&]() -> task<> { co_await n.monitor(c); };
+      says(co_await error_of(monitors), "monitor");
+      child_spec waited("w", [](ready<int> r) -> task<> {
+        r(1);
+        co_return;
+      });
+      auto starts = [&]() -> task<> { co_await n.start_ready<int>(waited); };
+      says(co_await error_of(starts), "start_ready");
+      auto starts_all = [&]() -> task<> {
+        n.start_all(child_spec("a", nothing_to_do));
+        co_return;
+      };
+      says(co_await error_of(starts_all), "start_all");
+      auto asks = [&]() -> task<> {
+        n.remote();
+        co_return;
+      };
+      says(co_await error_of(asks), "remote");
+    };
+    n.start(child_spec("elsewhere", elsewhere).on(placement::any_loop));
+    co_return;
+  });
+}
+
 TEST_CASE("a nursery's start refuses another thread, and a used-up spec says so") {
   run_clean([](nursery& n) -> task<> {
     std::thread([&n] {
