@@ -2,6 +2,8 @@
 
 #include "runtime/supervision/internal/nursery_actor.hpp"
 
+#include <stdexcept>
+
 namespace creche {
 
 namespace internal {
@@ -115,6 +117,10 @@ void caf_message::refused(send_result) noexcept {
 }
 
 child_spec with_caf_mail(child_spec spec) {
+  if (!spec.made().runs_task)
+    throw std::invalid_argument(spec.made().name +
+                                ": with_caf_mail of a child that is no task; only a task receives "
+                                "messages of CAF's as caf_message");
   spec.made().of_caf = [](void* element) -> detail::mail* {
     return new detail::mail_of<caf_message>(*static_cast<caf::mailbox_element*>(element));
   };

@@ -73,8 +73,9 @@ private:
   caf::message_id mid_;
 };
 
-/// The same child, which must be a task, with CAF's messages in its mailbox, as caf_message; they
-/// count for its mailbox_limit. Without this they are unhandled, as in any child but CAF's own.
+/// The same child, which must be a task (else std::invalid_argument is thrown), with CAF's messages
+/// in its mailbox, as caf_message; they count for its mailbox_limit. Without this they are
+/// unhandled, as in any child but CAF's own.
 ///
 ///     auto c = n.start(with_caf_mail(child_spec("worker", work)));
 ///     caf::anon_send(actor_of(c), 7);

@@ -41,6 +41,7 @@ public:
   child_rules rules;
   placement where = placement::here;
   internal::loop* home = nullptr; // of the incarnations; set at the start
+  bool runs_task = false;         // its actor is a task
   bool wants_ready = false;
   const type_name* answer = nullptr; // what it says when it is ready; null: not known here
   restart_mail on_restart = restart_mail::drop;
@@ -65,6 +66,7 @@ public:
   explicit task_plan(G&& body, B&&... args)
       : call_(std::in_place, std::forward<G>(body), std::forward<B>(args)...) {
     refuse_dangling<F, with_ready, A...>();
+    runs_task = true;
     wants_ready = with_ready;
     if constexpr (with_ready) answer = answer_of<F>();
   }
