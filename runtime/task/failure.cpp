@@ -136,7 +136,7 @@ void print(std::string& out, const failure& shown, unsigned depth, std::size_t& 
   out.append(internal::log_text(shown.path(), 4 * most_path));
   out.append(": ").append(internal::log_text(shown.what(), 4 * most_what));
   if (shown.code() != errc::unknown) {
-    out.append(" [").append(shown.code().category().name()).append(":");
+    out.append(" [").append(internal::log_text(shown.code().category().name())).append(":");
     out.append(std::to_string(shown.code().value())).append("]");
   }
   if (shown.where().line())

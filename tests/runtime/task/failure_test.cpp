@@ -119,4 +119,11 @@ TEST_CASE("bad input: no path and no text of a failure can end a line or speak t
   const failure f(errc::unknown, "a\nroot logged in\x1b[2J", "app/x\x1b]0;owned\a",
                   std::source_location());
   CHECK(f.to_text() == "app/x\\x1b]0;owned\\x07: a\\x0aroot logged in\\x1b[2J\n");
+  struct theirs final : std::error_category {
+    const char* name() const noexcept override { return "a\nb\x1b[2J"; }
+    std::string message(int) const override { return "m"; }
+  };
+  static const theirs category;
+  const failure coded(std::error_code(3, category), "text", "app", std::source_location());
+  CHECK(coded.to_text() == "app: text [a\\x0ab\\x1b[2J:3]\n");
 }
