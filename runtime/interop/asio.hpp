@@ -18,7 +18,7 @@ namespace creche {
 /// to the end of the tree. Another thread that runs a handler of the tree gets a std::logic_error
 /// out of its run(). Nothing begins before the io_context is run; while the tree lives the
 /// io_context has work, and when it has ended it has none. The io_context outlives what this gives.
-/// `on_end` is called on that thread, last of all. REQUIRES: o.loops is 0 or 1.
+/// `on_end` is called on that thread, last of all; what it throws is printed. REQUIRES: o.loops is 0 or 1.
 /// Throws what run() throws.
 embedded embed(asio::io_context& io, run_options options, detail::function<task<>(nursery&)> main,
                detail::function<void(const run_result&)> on_end = {},

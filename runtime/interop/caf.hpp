@@ -96,7 +96,7 @@ caf::actor spawn_at_home(nursery& in, std::string_view name, A... args) {
 /// creche's loops are execution units of `system` on threads of their own, and CAF's actors and the
 /// tree's children write to each other like others of one system. The system goes on after the
 /// tree's end, and must outlive what this gives. `on_end` is called on a thread of the tree's, last
-/// of all. Throws what run() throws.
+/// of all; what it throws is printed. Throws what run() throws.
 embedded embed(caf::actor_system& system, run_options options,
                detail::function<task<>(nursery&)> main,
                detail::function<void(const run_result&)> on_end = {},

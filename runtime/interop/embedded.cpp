@@ -4,6 +4,7 @@
 #include "runtime/interop/caf.hpp"
 #include "runtime/loop/internal/guest.hpp"
 #include "runtime/system/internal/watch.hpp"
+#include "runtime/task/internal/standard_error.hpp"
 
 #include <future>
 #include <stdexcept>
@@ -62,10 +63,17 @@ protected:
     };
     result_.emplace(or_untold([&] { return root_->result(left, 0, false); }));
     const auto tell = std::move(on_end_);
+    const auto where = where_;
     const auto told = tell ? or_untold([&] { return *result_; }) : untold;
     ended_.store(true);
     ended_.notify_all();
-    if (tell) tell(told);
+    if (!tell) return;
+    try {
+      tell(told);
+    } catch (...) { // the tree has ended, and its failures have gone where they go
+      const bookkeeping books;
+      last_resort(failure::from(std::current_exception(), "on_end", where));
+    }
   }
 
   const std::string name_;

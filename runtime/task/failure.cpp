@@ -203,7 +203,8 @@ failure failure::from(std::exception_ptr error, std::string path, std::source_lo
   } else if (known) {
     if (const auto* coded = dynamic_cast<const std::system_error*>(known))
       made.code = coded->code();
-    made.what = shortened(known->what(), most_what);
+    const char* const text = known->what();
+    made.what = shortened(text ? text : name_of_type(error) + " without a text", most_what);
     nested(*known);
   } else {
     made.what = "an exception that is no std::exception: " + name_of_type(error);

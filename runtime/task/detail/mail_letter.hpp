@@ -62,7 +62,7 @@ constexpr std::uint32_t weight_units(std::size_t bytes) noexcept {
   return std::uint32_t(((bytes < most_weight ? bytes : most_weight) + 15) / 16);
 }
 
-/// A message that wants to know that nobody will receive it.
+/// A message that wants to know that nobody will receive it: `void refused(send_result) noexcept`.
 template <class M>
 concept refusable = requires(M& message, send_result why) { message.refused(why); };
 
@@ -94,7 +94,12 @@ template <class M> struct mail_of : mail {
   }
   static void drop(mail& dropped, [[maybe_unused]] send_result why) noexcept {
     auto& self = static_cast<mail_of&>(dropped);
-    if constexpr (refusable<M>) self.value.refused(why);
+    if constexpr (refusable<M>) {
+      static_assert(noexcept(self.value.refused(why)),
+                    "a message's refused() must be noexcept: nobody is there to take what it "
+                    "throws");
+      self.value.refused(why);
+    }
     if constexpr (!is_returned<M> && std::is_move_constructible_v<M>) {
       if (self.has_sender) static_cast<mail_with_sender<M>&>(self).give_back(why);
     }

@@ -417,3 +417,20 @@ TEST_CASE("A17: what owns a tree in an actor system ends it, and on_end tells of
   CHECK_THROWS_AS(embed(system, named("", 1), [](nursery&) { return for_ever(); }),
                   std::invalid_argument);
 }
+
+TEST_CASE("A17: what on_end throws is printed, and the host goes on") {
+  const auto before = unreceived_failures();
+  const auto throws = [](const run_result&) { throw std::runtime_error("on_end, on purpose"); };
+  auto nothing = [](nursery&) -> task<> { co_return; };
+  {
+    caf::actor_system_config cfg;
+    caf::actor_system system(one_worker(cfg));
+    auto e = embed(system, named("guest", 1), nothing, throws);
+    CHECK(e.wait().exit_code() == 0);
+  }
+  asio::io_context io;
+  auto e = embed(io, named("guest"), nothing, throws);
+  io.run();
+  CHECK(e.wait().exit_code() == 0);
+  CHECK(unreceived_failures() == before + 2);
+}

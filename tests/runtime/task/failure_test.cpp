@@ -115,6 +115,14 @@ TEST_CASE("T5: what is thrown and is no std::exception tells its type") {
         "an exception that is no std::exception: int");
 }
 
+TEST_CASE("T5: an exception that says nothing at all tells its type") {
+  struct silent : std::exception {
+    const char* what() const noexcept override { return nullptr; }
+  };
+  const std::string said(failure::from(std::make_exception_ptr(silent()), "app").what());
+  CHECK(said.ends_with("silent without a text"));
+}
+
 TEST_CASE("bad input: no path and no text of a failure can end a line or speak to a terminal") {
   const failure f(errc::unknown, "a\nroot logged in\x1b[2J", "app/x\x1b]0;owned\a",
                   std::source_location());
