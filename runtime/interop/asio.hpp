@@ -18,8 +18,9 @@ namespace creche {
 /// to the end of the tree. Another thread that runs a handler of the tree gets a std::logic_error
 /// out of its run(). Nothing begins before the io_context is run; while the tree lives the
 /// io_context has work, and when it has ended it has none. The io_context outlives what this gives.
-/// `on_end` is called on that thread, last of all; what it throws is printed. REQUIRES: o.loops is 0 or 1.
-/// Throws what run() throws.
+/// `on_end` is called on that thread, last of all; what it throws is printed. REQUIRES: o.loops is
+/// 0 or 1. Throws what run() throws, and std::logic_error while another tree lives on the
+/// io_context.
 embedded embed(asio::io_context& io, run_options options, detail::function<task<>(nursery&)> main,
                detail::function<void(const run_result&)> on_end = {},
                std::source_location where = std::source_location::current());

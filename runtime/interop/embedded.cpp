@@ -201,24 +201,43 @@ embedded::~embedded() {
   if (it_) it_->end();
 }
 
-void embedded::stop() noexcept { it_->stop(); }
-void embedded::cancel() noexcept { it_->cancel(); }
-bool embedded::ended() const noexcept { return it_->ended(); }
-const run_result& embedded::wait() { return it_->wait(); }
+void embedded::stop() noexcept {
+  if (it_) it_->stop();
+}
+void embedded::cancel() noexcept {
+  if (it_) it_->cancel();
+}
+bool embedded::ended() const noexcept { return !it_ || it_->ended(); }
+const run_result& embedded::wait() {
+  if (!it_) throw std::logic_error("embedded::wait() of one that was moved from");
+  return it_->wait();
+}
+
+namespace {
+
+void check_embedding(const run_options& options, const internal::main_function& main) {
+  internal::check(options, "embed");
+  if (!main) throw std::invalid_argument("embed: the function to run is empty");
+}
+
+} // namespace
 
 embedded embed(caf::actor_system& system, run_options options, internal::main_function main,
                internal::end_function on_end, std::source_location where) {
-  internal::check(options, "embed");
+  check_embedding(options, main);
   return embedded(std::make_unique<internal::in_caf>(system, options, std::move(main),
                                                      std::move(on_end), where));
 }
 
 embedded embed(asio::io_context& io, run_options options, internal::main_function main,
                internal::end_function on_end, std::source_location where) {
-  internal::check(options, "embed");
+  check_embedding(options, main);
   if (options.loops > 1)
     throw std::invalid_argument("embed: an io_context that one thread runs is one loop, not " +
                                 std::to_string(options.loops));
+  if (internal::loop::has_guest(io))
+    throw std::logic_error("embed: a tree lives on this io_context already; start the children in "
+                           "that one, or wait for its end");
   return embedded(
       std::make_unique<internal::in_asio>(io, options, std::move(main), std::move(on_end), where));
 }

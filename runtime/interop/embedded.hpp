@@ -17,7 +17,8 @@ namespace internal {
 class embedding;
 } // namespace internal
 
-/// Owns the tree. Any thread, one at a time, except where it says otherwise.
+/// Owns the tree. Any thread, one at a time, except where it says otherwise. Moved from, it has
+/// ended, and has no result.
 class embedded {
 public:
   explicit embedded(std::unique_ptr<internal::embedding> made) noexcept;
@@ -32,7 +33,7 @@ public:
   /// Everything has ended. Any thread at any time.
   bool ended() const noexcept;
   /// Waits for that. Throws std::logic_error on a thread that the tree lives on, which would wait
-  /// for itself: there, take embed()'s `on_end`.
+  /// for itself: there, take embed()'s `on_end`; and of one that was moved from.
   const run_result& wait();
 
 private:

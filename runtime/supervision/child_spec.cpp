@@ -71,6 +71,8 @@ void child_spec::add_need(std::string_view sibling) { made().after.emplace_back(
 
 namespace detail {
 
+void fail_null_function() { throw std::invalid_argument("a child's function is a null pointer"); }
+
 internal::child_actor* plan::make(internal::child_record& record) {
   return internal::make_resident<internal::task_actor>(*home, &record);
 }

@@ -79,7 +79,7 @@ public:
   /// Its end, by itself and for good, stops the nursery, as its auto_shutdown says. Not for
   /// permanent children, and not where auto_shutdown is never: start refuses that.
   child_spec&& significant() &&;
-  /// How many messages may wait for it; more are shed. 1024 if nothing is said.
+  /// How many messages may wait for it, at least 1; more are shed. 1024 if nothing is said.
   child_spec&& mailbox_limit(std::uint32_t messages) &&;
   /// How many bytes of messages may wait for it; more are shed, but for a message that finds an
   /// empty mailbox. A message weighs what its `weight()`, or a `weight(message)` beside its type,

@@ -54,6 +54,14 @@ bool loop::lives(const loop& at, std::uint64_t number) noexcept {
   return std::find(all.living.begin(), all.living.end(), wanted) != all.living.end();
 }
 
+bool loop::has_guest(const asio::io_context& io) noexcept {
+  auto& all = all_loops();
+  std::lock_guard hold(all.lock);
+  return std::any_of(all.living.begin(), all.living.end(), [&io](const auto& each) {
+    return each.first->guest_ && each.first->io_ == &io;
+  });
+}
+
 // Nests: a loop pumped by hand may run inside another loop's handler.
 struct loop::enter {
   loop* before;

@@ -82,6 +82,8 @@ public:
   std::uint64_t number() const noexcept { return number_; }
   /// The loop of that number is still at this address, which may be anything. Any thread.
   static bool lives(const loop& at, std::uint64_t number) noexcept;
+  /// A loop lives as a guest on that io_context. Any thread.
+  static bool has_guest(const asio::io_context& io) noexcept;
 
   unsigned index() const noexcept { return index_; }
   /// Whose loop this is; set once, before it runs. Null: nobody's.

@@ -34,6 +34,7 @@ public:
   explicit bound_call(G&& callable, B&&... args)
       : f_(std::forward<G>(callable)), args_(std::forward<B>(args)...) {
     refuse_dangling<F, 0, A...>();
+    refuse_null(f_);
   }
 
   static task<> invoke(void* call) {

@@ -1,4 +1,5 @@
-// dangling_argument.hpp: finds a reference that would outlive what it refers to, when it compiles.
+// dangling_argument.hpp: finds a reference that would outlive what it refers to, when it compiles;
+// and a function that is none, when it is given.
 //
 // A child keeps copies of its arguments, but a function that takes `const std::string&` and is
 // started with "text" gets a string that is made for the call and dies with it, before the
@@ -72,6 +73,15 @@ template <class F, std::size_t Offset, class... A> constexpr void refuse_danglin
                 "the child's function takes a reference, and this argument is converted to what it "
                 "refers to: that dies before the child's first turn. Take the parameter by value, "
                 "or give an argument of its type");
+}
+
+[[noreturn]] void fail_null_function();
+
+/// Throws std::invalid_argument if a child's function is a null pointer.
+template <class F> void refuse_null(const F& function) {
+  if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F>) {
+    if (!function) fail_null_function();
+  }
 }
 
 } // namespace creche::detail

@@ -66,6 +66,7 @@ public:
   explicit task_plan(G&& body, B&&... args)
       : call_(std::in_place, std::forward<G>(body), std::forward<B>(args)...) {
     refuse_dangling<F, with_ready, A...>();
+    refuse_null(call_->f);
     runs_task = true;
     wants_ready = with_ready;
     if constexpr (with_ready) answer = answer_of<F>();

@@ -136,6 +136,7 @@ void check(const detail::plan* plan, auto_shutdown choice) {
     throw std::invalid_argument(plan->name + ": " + std::string(why));
   };
   if (auto why = complaint(plan->rules); !why.empty()) refuse(why);
+  if (plan->mailbox == 0) refuse("mailbox_limit(0): it could never receive a message");
   if (plan->rules.ready_within != no_limit && !plan->wants_ready)
     refuse("ready_within, but its function takes no ready<R>, so it cannot say that it is ready");
   if (plan->rules.significant && choice == auto_shutdown::never)

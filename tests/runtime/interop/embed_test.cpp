@@ -434,3 +434,22 @@ TEST_CASE("A17: what on_end throws is printed, and the host goes on") {
   CHECK(e.wait().exit_code() == 0);
   CHECK(unreceived_failures() == before + 2);
 }
+
+TEST_CASE("A17, bad input: no function, two trees on one io_context, and one that was moved from") {
+  auto nothing = [](nursery&) -> task<> { co_return; };
+  asio::io_context io;
+  CHECK_THROWS_WITH(embed(io, named("guest"), {}), "embed: the function to run is empty");
+  auto first = embed(io, named("first"), nothing);
+  CHECK_THROWS_AS(embed(io, named("second"), nothing), std::logic_error);
+  auto moved = std::move(first);
+  CHECK(first.ended());
+  first.stop();
+  first.cancel();
+  CHECK_THROWS_AS(first.wait(), std::logic_error);
+  io.run();
+  CHECK(moved.wait().exit_code() == 0);
+  io.restart();
+  auto second = embed(io, named("second"), nothing);
+  io.run();
+  CHECK(second.wait().exit_code() == 0);
+}

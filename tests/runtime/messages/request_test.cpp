@@ -104,7 +104,8 @@ TEST_CASE("S11: pain 4: the message was taken and dropped: the requester learns 
 TEST_CASE("S11: a request to a full mailbox fails at once") {
   run_clean([](nursery& n) -> task<> {
     auto c =
-        n.start(child_spec("full", []() -> task<> { co_await sleep_for(1h); }).mailbox_limit(0));
+        n.start(child_spec("full", []() -> task<> { co_await sleep_for(1h); }).mailbox_limit(1));
+    CHECK(c.send(1) == send_result::queued);
     CHECK(co_await outcome_of(c) == request_errc::receiver_full);
     n.cancel();
   });

@@ -213,3 +213,15 @@ TEST_CASE("bad input: who starts a child when it is destroyed, while many are fo
     CHECK(started == 3);
   }
 }
+
+TEST_CASE("bad input: a null function pointer, and a mailbox without any room") {
+  run_clean([](nursery& n) -> task<> {
+    task<> (*none)() = nullptr;
+    auto rests = []() -> task<> { co_return; };
+    CHECK_THROWS_WITH(child_spec("w", none), "a child's function is a null pointer");
+    CHECK_THROWS_WITH(n.start(none), "a child's function is a null pointer");
+    CHECK_THROWS_WITH(n.start(child_spec("w", rests).mailbox_limit(0)),
+                      "w: mailbox_limit(0): it could never receive a message");
+    co_return;
+  });
+}
