@@ -105,13 +105,13 @@ TEST_CASE("S16: some seed finds an order that breaks a careless program") {
 
 // ---- virtual time
 
-CRECHE_TEST("S16, T33: a day of steps of one second passes in well under a second") {
+CRECHE_TEST("S16, T33: a day of steps of one second costs a second or two") {
   const auto used = std::clock(); // of the processor: others may be at work, too
   const auto start = now();
   for (int i = 0; i < 86'400; ++i) co_await sleep_for(1s);
   CHECK((now() - start == 24h));
 #ifdef NDEBUG // neither -O0 nor a sanitizer is a measure
-  CHECK(double(std::clock() - used) / CLOCKS_PER_SEC < 0.5);
+  CHECK(double(std::clock() - used) / CLOCKS_PER_SEC < 2); // 0.4 alone, 0.9 beside others
 #else
   CHECK(double(std::clock() - used) / CLOCKS_PER_SEC < 5);
 #endif
