@@ -31,12 +31,16 @@ private:
     go_on({});
   }
   take received(const slice& in) override {
-    if (is_over()) return plain_ ? take{} : all(in); // what is behind the peer's end is not TLS
+    if (is_over()) { // what is behind the peer's end is not TLS
+      if (plain_ && !behind_) behind_ = pause_in("what is behind tls");
+      return plain_ ? take{} : all(in);
+    }
     if (!engine_ && !begin()) return all(in);
     return {std::uint32_t(go_on(in.bytes()))};
   }
   void eof() override;
   void resume_out() override { answers_.release(); }
+  void woken() override;
   void write(slice bytes) override;
   void finish() override {
     say_end();
@@ -60,6 +64,7 @@ private:
   void handshake_over() noexcept {
     if (std::exchange(shaking_, false)) service_->handshake_over();
   }
+  void go_on_writing();
   void say_end();
   void peer_ended();
   void fail(std::error_code why);
@@ -73,8 +78,9 @@ private:
   const std::shared_ptr<tls_service> service_;
   std::shared_ptr<const tls_protocol::context> context_;
   std::unique_ptr<engine> engine_; // once there is something to say or to read
-  hold writes_;                    // until the handshake is done
+  hold writes_;                    // while no record can be made
   hold answers_;                   // what we write ourselves waits for room
+  hold behind_;                    // what is the next layer's
   bool shaking_ = false, said_end_ = false, leaving_ = false;
   bool plain_ = false; // what is behind the peer's end is the next layer's
 };
@@ -103,22 +109,21 @@ std::size_t tls_layer::go_on(std::span<const std::byte> came) {
                                     std::as_writable_bytes(record_room()));
     used += step.used;
     send(step.written);
+    if (is_open() && step.written && !room_below())
+      answers_ = pause_in("its answers wait for room");
+    if (writes_ && engine_->can_write()) go_on_writing();
+    if (auto ticket = engine_->new_session()) service_->keep(std::move(ticket));
     switch (step.what) {
     case event::plain:
       if (step.plain) send_up(slab_cursor::for_input().cut(std::uint32_t(step.plain)));
       break;
     case event::established: handshake_done(); break;
     case event::want_room: break;
-    case event::need_more:
-      if (auto ticket = engine_->new_session()) service_->keep(std::move(ticket));
-      return used;
+    case event::need_more: return used;
     case event::ended: peer_ended(); return used;
     case event::failed: fail(engine_->error()); return came.size();
     }
-    if (is_open() && step.written && !room_below()) {
-      answers_ = pause_in("its answers wait for room");
-      return used;
-    }
+    if (answers_) return used;
   }
   return used;
 }
@@ -126,7 +131,6 @@ std::size_t tls_layer::go_on(std::span<const std::byte> came) {
 void tls_layer::handshake_done() {
   handshake_over();
   facts().set(engine_->facts());
-  writes_.release();
   established_above();
 }
 
@@ -138,6 +142,12 @@ void tls_layer::write(slice bytes) {
     while (n < at_a_time && !bytes.empty()) {
       const auto step = engine_->write(bytes.bytes(), std::as_writable_bytes(record_room()));
       if (step.what == event::failed) return fail(engine_->error());
+      if (step.used == 0) { // a message of the peer has come in part
+        if (n) write_below(records, n);
+        writes_ = pause_out("a message of the peer's tls that is not whole");
+        wake_at(now() + clock_duration(service_->limits.handshake));
+        return put_back(std::move(bytes));
+      }
       records[n++] = slab_cursor::for_output().cut(std::uint32_t(step.written));
       bytes.skip(step.used);
     }
@@ -146,8 +156,10 @@ void tls_layer::write(slice bytes) {
 }
 
 void tls_layer::say_end() {
-  if (!is_open() || engine_->error() || std::exchange(said_end_, true)) return;
-  send(engine_->end(std::as_writable_bytes(record_room())).written);
+  if (!is_open() || engine_->error() || said_end_) return;
+  const auto step = engine_->end(std::as_writable_bytes(record_room()));
+  said_end_ = step.what == event::ended;
+  send(step.written);
 }
 
 void tls_layer::peer_ended() {
@@ -166,8 +178,18 @@ void tls_layer::leave() {
   leaving_ = true;
   say_end();
   if (is_over()) return may_leave();
-  limit(time_limit::read, service_->limits.goodbye);
+  if (!said_end_) writes_ = pause_out("a message of the peer's tls that is not whole");
+  wake_at(now() + clock_duration(service_->limits.goodbye));
 }
+
+void tls_layer::go_on_writing() {
+  writes_.release();
+  if (leaving_) return say_end(); // it could not be said before
+  wake_at(time_point::max());
+}
+
+// The peer has not said its end, or the rest of its message, in time.
+void tls_layer::woken() { end(ended_by::timeout, std::make_error_code(std::errc::timed_out)); }
 
 // The transport's end.
 void tls_layer::eof() {
@@ -191,7 +213,9 @@ void tls_layer::fail(std::error_code why) {
     write_below(slice::of_static("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
                                  "Content-Length: 34\r\nConnection: close\r\n\r\n"
                                  "This port speaks HTTPS, not HTTP.\n"));
-  const auto how = engine_->peer_broke_off() ? ended_by::reset : ended_by::refused;
+  const auto how = engine_->peer_broke_off()  ? ended_by::reset
+                   : why == errc::ended_early ? ended_by::truncated
+                                              : ended_by::refused;
   if (is_open() && how == ended_by::reset) return end_input(how, why);
   end(how, why);
 }

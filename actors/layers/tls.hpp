@@ -41,7 +41,9 @@ class tls_server;
 /// Certificates and their keys, which can be read again while connections live.
 class tls_certificates {
 public:
-  /// The next ones, for other names, or of another kind of key for the same. As certificate_files.
+  /// The next ones, for other names, or of another kind of key for the same. As certificate_files;
+  /// throws, too, if the key is not that of the certificate. Of a server that runs they count from
+  /// the next handshake on.
   tls_certificates& add_files(std::string chain, std::string key);
   /// Reads all files again: from the next handshake on they count, and nobody is dropped. Throws
   /// what is wrong with them; those before stay then. Any thread; blocks for the files.
@@ -56,8 +58,8 @@ private:
 };
 
 /// A certificate with its chain, and its key, from files in PEM form. The key is not encrypted, and
-/// its file cannot be read by others (mode 0640 at most). Throws std::system_error for a file that
-/// cannot be read.
+/// its file cannot be read, or changed, by others (mode 0640 at most). Throws std::system_error for
+/// a file that cannot be read.
 tls_certificates certificate_files(std::string chain, std::string key);
 /// The same from memory.
 tls_certificates certificate_text(tls_protocol::identity shown);
@@ -66,7 +68,8 @@ tls_certificates certificate_text(tls_protocol::identity shown);
 struct tls_limits {
   /// From the connection on, or from the edit that brings it.
   time_span handshake = std::chrono::seconds(10);
-  /// For the peer's close_notify, when the layer is removed.
+  /// For the peer's close_notify, when the layer is removed. What comes before it must find room
+  /// above (128 KiB): read what is to come before you remove tls.
   time_span goodbye = std::chrono::seconds(5);
 };
 

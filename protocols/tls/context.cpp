@@ -153,7 +153,8 @@ struct context_callbacks {
         return std::memcmp(name, k.name.data(), k.name.size()) == 0;
       };
       const bool old = !is(*key);
-      if (old && !is(*(key = &keys->before))) return 0;
+      if (old) key = &keys->before;
+      if (!is(*key)) return 0;
       const bool done =
           EVP_DecryptInit_ex2(cipher, algorithm, key->cipher.data(), iv, nullptr) == 1;
       // In TLS 1.3 a ticket is for one use (RFC 8446, C.4).
@@ -224,6 +225,7 @@ context::context(server_settings settings) : state_(std::make_unique<state>()) {
       SSL_CTX_set_alpn_select_cb(ctx, context_callbacks::choose_protocol, nullptr);
     if (self.tickets) {
       SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, context_callbacks::ticket);
+      SSL_CTX_set_timeout(ctx, settings.ticket_seconds);
     } else {
       SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
       SSL_CTX_set_num_tickets(ctx, 0);

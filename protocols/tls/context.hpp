@@ -67,7 +67,8 @@ struct server_settings {
   version lowest = version::tls12, highest = version::tls13;
   client_certificate clients = client_certificate::not_asked;
   trust client_trust{.system = false, .authorities = {}};
-  ticket_source tickets; ///< none: no tickets
+  ticket_source tickets;      ///< none: no tickets
+  long ticket_seconds = 7200; ///< after that a ticket resumes nothing
   /// Gets the lines of a key log (NSS's format). Who has them can read the connections.
   std::function<void(std::string_view line)> dangerous_key_log;
 };

@@ -27,6 +27,8 @@ struct wire {
       return 0;
     }
     std::memcpy(to, self.came_.data() + self.used_, *read);
+    for (std::size_t i = 0; self.seen_ < sizeof self.first_ && i < *read; ++i)
+      self.first_[self.seen_++] = to[i];
     self.used_ += *read;
     return 1;
   }
@@ -59,9 +61,12 @@ struct wire {
 
   // OpenSSL tells alerts in no other way that says who sent them.
   static void told(const SSL* connection, int what, int value) {
-    constexpr int fatal = 2;
-    if ((what & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == fatal)
-      static_cast<engine*>(SSL_get_app_data(connection))->alert_came_ = std::int16_t(value & 0xff);
+    if ((what & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT) return;
+    constexpr int fatal = 2; // of TLS 1.3 all others are, whatever level they say (RFC 8446, 6)
+    const int level = value >> 8, alert = value & 0xff;
+    if (alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED) return;
+    if (level == fatal || SSL_version(connection) >= TLS1_3_VERSION)
+      static_cast<engine*>(SSL_get_app_data(connection))->alert_came_ = std::int16_t(alert);
   }
 };
 
@@ -84,6 +89,26 @@ session::~session() {
 bool session::is_for_one_use() const noexcept {
   return SSL_SESSION_get_protocol_version(ticket_) >= TLS1_3_VERSION;
 }
+
+namespace {
+
+// Letters of a host name, as it is written: no dot before it (OpenSSL would take that for "any name
+// below"), and nothing that has a meaning in the text of a stack.
+bool is_name_of_a_server(const std::string& name) {
+  if (name.empty() || name.size() > 255 || name.front() == '.') return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return c > ' ' && c != 127 && std::string_view(",()/").find(char(c)) == std::string_view::npos;
+  });
+}
+
+// Methods whose first five bytes OpenSSL does not know.
+bool begins_a_request(std::string_view first) {
+  for (const std::string_view known : {"DELET", "OPTIO", "PATCH", "TRACE", "PRI *"})
+    if (first == known) return true;
+  return false;
+}
+
+} // namespace
 
 // ---- made
 
@@ -112,15 +137,14 @@ engine::engine(const context& client, const std::string& server, const session& 
   ERR_clear_error();
   if (settings.any_name || settings.any_certificate) X509_VERIFY_PARAM_set1_ip(checks, nullptr, 0);
   if (!is_address) {
-    const bool is_name = !server.empty() && server.size() < 256 &&
-                         server.find('\0') == server.npos && server.find(' ') == server.npos;
+    const bool is_name = is_name_of_a_server(server);
     if (!is_name && !(server.empty() && settings.any_name) &&
         !(server.empty() && settings.any_certificate))
       throw std::invalid_argument("tls: '" + server + "' is no name of a server");
     if (is_name) SSL_set_tlsext_host_name(ssl_, server.c_str());
     if (is_name && !settings.any_name && !settings.any_certificate) {
       SSL_set_hostflags(ssl_, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      SSL_set1_host(ssl_, server.c_str());
+      if (SSL_set1_host(ssl_, server.c_str()) != 1) throw std::bad_alloc();
     }
   }
   if (earlier) SSL_set_session(ssl_, earlier.ticket_);
@@ -183,11 +207,12 @@ step engine::write(bytes plain, room out) noexcept {
 step engine::end(room out) noexcept {
   lend({}, out);
   if (error_) return done(event::failed);
-  if (!std::exchange(said_end_, true)) {
-    const int result = SSL_shutdown(ssl_);
-    if (result < 0) return stopped(result);
-  }
-  return done(event::ended);
+  if (said_end_) return done(event::ended);
+  if (!can_write()) return done(event::need_more);
+  said_end_ = true;
+  if (SSL_in_init(ssl_)) SSL_do_handshake(ssl_); // the update of keys
+  const int result = SSL_shutdown(ssl_);
+  return result < 0 ? stopped(result) : done(event::ended);
 }
 
 step engine::fail(std::error_code why) noexcept {
@@ -201,11 +226,15 @@ step engine::stopped(int result) noexcept {
   switch (SSL_get_error(ssl_, result)) {
   case SSL_ERROR_WANT_READ: return done(event::need_more);
   case SSL_ERROR_WANT_WRITE: return done(event::want_room);
-  case SSL_ERROR_ZERO_RETURN: ended_ = true; return done(event::ended);
+  case SSL_ERROR_ZERO_RETURN:
+    if (!established_) return fail(errc::ended_early); // anybody on the way can say that
+    ended_ = true;
+    return done(event::ended);
   default: break;
   }
-  const auto code = ERR_peek_error();
-  const int reason = ERR_GET_REASON(code);
+  // Other libraries leave errors of their own before that of SSL, which says what it meant.
+  const auto code = ERR_peek_last_error();
+  const int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
   ERR_clear_error();
   if (error_) return fail(error_); // a callback knew better
   if (alert_came_ >= 0) return fail({alert_came_, alert_category()});
@@ -213,9 +242,11 @@ step engine::stopped(int result) noexcept {
   case SSL_R_CERTIFICATE_VERIFY_FAILED:
     return fail({int(SSL_get_verify_result(ssl_)), certificate_category()});
   case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return fail(errc::no_certificate);
-  case SSL_R_HTTP_REQUEST: return fail(errc::plain_http);
+  case SSL_R_HTTP_REQUEST:
+  case SSL_R_HTTPS_PROXY_REQUEST: return fail(errc::plain_http);
   case SSL_R_WRONG_VERSION_NUMBER:
   case SSL_R_UNEXPECTED_MESSAGE:
+    if (begins_a_request({first_, sizeof first_})) return fail(errc::plain_http);
     // of the first record: no TLS at all
     return fail(SSL_get_state(ssl_) == TLS_ST_BEFORE || SSL_get_state(ssl_) == TLS_ST_CW_CLNT_HELLO
                     ? std::error_code(errc::not_tls)
@@ -236,7 +267,16 @@ bool engine::can_half_close() const noexcept {
   return !established_ || SSL_version(ssl_) >= TLS1_3_VERSION;
 }
 
-bool engine::in_record() const noexcept { return SSL_has_pending(ssl_); }
+// An update of our own keys goes out with the next write.
+bool engine::can_write() const noexcept {
+  return established_ &&
+         (!SSL_in_init(ssl_) || SSL_get_key_update_type(ssl_) != SSL_KEY_UPDATE_NONE);
+}
+
+// A header that was taken is not counted as pending.
+bool engine::in_record() const noexcept {
+  return SSL_has_pending(ssl_) || std::string_view(SSL_rstate_string(ssl_)) == "RB";
+}
 
 handshake_facts engine::facts() const {
   handshake_facts known;

@@ -94,13 +94,18 @@ public:
   /// Goes on with the handshake, or reads one record. A client begins with no bytes. Plain bytes
   /// are written to `plain`, which has room for most_plain; REQUIRES that it does once established.
   step next(bytes came, room plain, room out) noexcept;
-  /// Encrypts the next record of `plain`: `used` says how many bytes of it. REQUIRES: established,
-  /// end() was not called, something in `plain`, and most_record bytes of room.
+  /// Encrypts the next record of `plain`: `used` says how many bytes of it. None, with need_more:
+  /// see can_write(). REQUIRES: established, end() was not called, something in `plain`, and
+  /// most_record bytes of room.
   step write(bytes plain, room out) noexcept;
-  /// Says close_notify; nothing is written behind it. Idempotent. REQUIRES: as write().
+  /// Says close_notify, with `ended`; nothing is written behind it. Idempotent. With need_more it
+  /// said nothing: see can_write(). REQUIRES: as write().
   step end(room out) noexcept;
 
   bool is_established() const noexcept { return established_; }
+  /// False: before it is established, and while a message of the peer (a key update) has come in
+  /// part, in a record of its own: no record can be made before the rest of it has come.
+  bool can_write() const noexcept;
   /// Can it say its end and still read? Not before TLS 1.3, whose peers answer at once with theirs.
   bool can_half_close() const noexcept;
   /// The peer has said its end.
@@ -137,6 +142,8 @@ private:
   std::error_code error_;
   session newest_;
   std::int16_t alert_came_ = -1;
+  unsigned char seen_ = 0; // of the first bytes of all
+  char first_[5] = {};
   bool established_ = false, ended_ = false, said_end_ = false;
 };
 

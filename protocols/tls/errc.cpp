@@ -13,6 +13,7 @@ std::string_view text(errc error) noexcept {
   case errc::none: return "no error";
   case errc::truncated: return "the stream ended without a close_notify";
   case errc::plain_http: return "a request in plain HTTP came to a port that speaks TLS";
+  case errc::ended_early: return "the peer ended in the middle of the handshake";
   case errc::not_tls: return "what came is not TLS";
   case errc::no_certificate: return "the peer has no certificate, and one is required";
   case errc::no_protocol: return "no protocol that the peer offers by ALPN is spoken here";

@@ -16,6 +16,7 @@ enum class errc : std::uint8_t {
   none = 0,
   truncated,           ///< the stream ended without close_notify: an attacker may have cut it
   plain_http,          ///< a request in plain HTTP
+  ended_early,         ///< the peer ended in the middle of the handshake
   not_tls,             ///< the first bytes are no TLS record
   no_certificate,      ///< the peer was asked for one, and has none
   no_protocol,         ///< none of the peer's ALPN names is one of ours

@@ -1,6 +1,7 @@
 // The engine against itself: handshakes, data, ends and what is wrong, without a socket.
 #include "protocols/tls/engine.hpp"
 #include "protocols/tls/self_signed.hpp"
+#include "tests/protocols/tls_sealer.hpp"
 #include "tests/protocols/tls_session.hpp"
 
 #include <doctest/doctest.h>
@@ -488,4 +489,135 @@ TEST_CASE("L5: a certificate that is signed by itself serves who believes it") {
   CHECK_THROWS_AS(self_signed({}), std::invalid_argument);
   CHECK_THROWS_AS(self_signed({"a,DNS:b"}), std::invalid_argument);
   CHECK_THROWS_AS(self_signed({""}), std::invalid_argument);
+}
+
+// ---- what a hostile peer sends
+
+namespace {
+
+/// A server's engine, and a client whose records are made by hand once it is established.
+struct forged {
+  tls_secrets secrets;
+  pair p{[this] {
+    auto c = asking();
+    c.dangerous_key_log = [this](std::string_view line) { secrets.note(line); };
+    return c;
+  }()};
+  std::unique_ptr<tls_sealer> client;
+
+  forged() {
+    p.talk();
+    client = std::make_unique<tls_sealer>(secrets.of_client());
+  }
+  void send(std::string plain, char type) {
+    p.server.came += client->seal(std::move(plain), type);
+    p.server.turn();
+  }
+};
+
+} // namespace
+
+TEST_CASE("P13: half a key update stops what is written until the rest has come") {
+  forged f;
+  f.send("GET", tls_sealer::data);
+  CHECK(f.p.server.got == "GET");
+  CHECK(f.p.server.engine.can_write());
+  f.send(key_update_begins, tls_sealer::handshake);
+  CHECK_FALSE(f.p.server.engine.can_write());
+  std::vector<std::byte> out(engine::most_record);
+  const auto step = f.p.server.engine.write(std::as_bytes(std::span("answer", 6)), out);
+  CHECK(step.what == event::need_more);
+  CHECK(step.used == 0);
+  CHECK(f.p.server.engine.end(out).what == event::need_more);
+  CHECK_FALSE(f.p.server.engine.error());
+  f.send(key_update_ends, tls_sealer::handshake);
+  CHECK(f.p.server.engine.can_write());
+  f.p.server.write("answer");
+  f.p.server.end();
+  f.p.client.came += f.p.server.says;
+  f.p.client.turn();
+  CHECK(f.p.client.got == "answer");
+  CHECK(f.p.client.engine.is_ended());
+}
+
+TEST_CASE("P13: in TLS 1.3 an alert is fatal whatever level it says, but for a close_notify") {
+  forged f;
+  f.send("\x01\x2a", tls_sealer::alert); // warning, bad_certificate
+  CHECK(f.p.server.engine.error() == std::error_code(42, alert_category()));
+  CHECK(f.p.server.engine.peer_broke_off());
+  forged g;
+  g.send(std::string("\x02\x00", 2), tls_sealer::alert); // fatal, close_notify
+  CHECK(g.p.server.last == event::ended);
+  CHECK_FALSE(g.p.server.engine.peer_broke_off());
+}
+
+TEST_CASE("P12, L4: a close_notify before the handshake is done is no end, but a failure") {
+  const std::string close_notify("\x15\x03\x03\x00\x02\x01\x00", 7); // in plain
+  for (const auto highest : {version::tls12, version::tls13}) {
+    auto c = asking();
+    c.highest = highest;
+    pair p(std::move(c));
+    p.client.turn();
+    p.server.came = p.client.says;
+    p.server.turn();
+    p.server.came += close_notify;
+    p.server.turn();
+    CHECK(p.server.last == event::failed);
+    CHECK(p.server.engine.error() == errc::ended_early);
+    p.client.came = close_notify;
+    p.client.turn();
+    CHECK(p.client.engine.error() == errc::ended_early);
+    CHECK_FALSE(p.client.engine.is_ended());
+  }
+}
+
+TEST_CASE("P13: a stream that is cut anywhere in a record is cut inside of one") {
+  pair p;
+  p.talk();
+  p.client.write("hello");
+  const auto record = std::exchange(p.client.says, {});
+  for (std::size_t cut = 1; cut < record.size(); ++cut) {
+    p.server.came = record.substr(cut - 1, 1);
+    p.server.turn();
+    CHECK(p.server.engine.in_record());
+  }
+  p.server.came = record.substr(record.size() - 1);
+  p.server.turn();
+  CHECK_FALSE(p.server.engine.in_record());
+}
+
+TEST_CASE("P12: a ticket that comes together with the end is there") {
+  pair p;
+  p.client.turn();
+  p.server.came = std::exchange(p.client.says, {});
+  p.server.turn();
+  p.client.came = std::exchange(p.server.says, {});
+  p.client.turn();
+  p.server.came = std::exchange(p.client.says, {});
+  p.server.turn();
+  p.server.write("x");
+  p.server.end();
+  p.client.came = std::exchange(p.server.says, {});
+  p.client.turn();
+  CHECK(p.client.last == event::ended);
+  CHECK(p.client.engine.new_session());
+}
+
+TEST_CASE("L4: plain HTTP is known by any of its methods, and a mail client is none") {
+  for (const std::string method :
+       {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PRI"}) {
+    const context server(serving());
+    tls_side side(server);
+    side.came = method + (method == "PRI" ? " * HTTP/2.0\r\n\r\n" : " /x HTTP/1.1\r\n\r\n");
+    side.turn();
+    CHECK_MESSAGE(side.engine.error() == errc::plain_http, method);
+  }
+}
+
+TEST_CASE("L5: a name of a server is a name and nothing else") {
+  const context client(asking());
+  for (const std::string name : {".example.org", "a,b", "a(b)", "a/b", "a\tb", "a\x7f"})
+    CHECK_THROWS_AS(engine(client, name), std::invalid_argument);
+  CHECK_NOTHROW(engine(client, std::string(255, 'a')));
+  CHECK_THROWS_AS(engine(client, std::string(256, 'a')), std::invalid_argument);
 }

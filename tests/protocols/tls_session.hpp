@@ -41,7 +41,7 @@ public:
     while (!text.empty()) {
       const auto step = engine.write(std::as_bytes(std::span(text.data(), text.size())), out);
       last = step.what;
-      if (step.what == tls_protocol::event::failed) return;
+      if (step.what == tls_protocol::event::failed || step.used == 0) return;
       text.remove_prefix(step.used);
       says.append(reinterpret_cast<const char*>(out.data()), step.written);
     }

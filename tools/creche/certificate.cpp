@@ -24,13 +24,20 @@ namespace fs = std::filesystem;
 
 // Whole or not at all, and at no time to be read by others.
 void write_secret(const fs::path& path, const std::string& text) {
-  const auto unfinished = path.string() + ".new";
+  const auto unfinished = path.string() + "." + std::to_string(::getpid());
   ::unlink(unfinished.c_str());
   const int fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) refuse(unfinished);
   const auto written = ::write(fd, text.data(), text.size());
-  const bool whole = written == ssize_t(text.size());
-  if (::close(fd) != 0 || !whole) refuse(unfinished);
+  if (written >= 0 && written != ssize_t(text.size())) errno = ENOSPC;
+  const bool whole = written == ssize_t(text.size()) && ::fsync(fd) == 0;
+  const int why = errno;
+  ::close(fd);
+  if (!whole) {
+    ::unlink(unfinished.c_str());
+    errno = why;
+    refuse(path);
+  }
   if (::rename(unfinished.c_str(), path.c_str()) != 0) refuse(path);
 }
 
@@ -52,12 +59,12 @@ std::string usual_state_folder() {
 
 kept_certificate certificate_in(const std::string& folder, const std::string& host) {
   // One file, so that a certificate and another one's key never stand side by side.
-  const auto path = fs::path(folder) / "localhost.pem";
+  const bool is_usual = host == "127.0.0.1" || host == "::1" || host == "0.0.0.0" || host == "::";
+  const auto path = fs::path(folder) / ((is_usual ? "localhost" : host) + ".pem");
   if (!is_recent(path)) {
     fs::create_directories(folder);
     std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
-    if (host != "127.0.0.1" && host != "::1" && host != "0.0.0.0" && host != "::")
-      names.push_back(host);
+    if (!is_usual) names.push_back(host);
     const auto made = creche::tls_protocol::self_signed(names);
     write_secret(path, made.chain + made.key);
   }

@@ -31,8 +31,8 @@ std::string read_file(const std::string& path, bool secret) {
   if (file.fd < 0 || ::fstat(file.fd, &about) != 0)
     throw std::system_error(errno, std::generic_category(), path);
   if (!S_ISREG(about.st_mode)) throw std::invalid_argument(path + ": it is no file");
-  if (secret && (about.st_mode & S_IROTH))
-    throw std::invalid_argument(path + ": everybody can read this key; chmod 600 " + path);
+  if (secret && (about.st_mode & (S_IWGRP | S_IRWXO)))
+    throw std::invalid_argument(path + ": others can read or change this key; chmod 600 " + path);
   if (std::size_t(about.st_size) > most_pem)
     throw std::invalid_argument(path + ": it is larger than 4 MiB");
   std::string text(std::size_t(about.st_size), '\0');
@@ -63,7 +63,12 @@ std::function<void(std::string_view)> key_log_to(const std::string& path) {
   if (path.empty()) return {};
   auto file = std::make_shared<descriptor>(
       ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  if (file->fd < 0) throw std::system_error(errno, std::generic_category(), path);
+  struct stat about;
+  if (file->fd < 0 || ::fstat(file->fd, &about) != 0)
+    throw std::system_error(errno, std::generic_category(), path);
+  if (about.st_mode & (S_IRWXG | S_IRWXO))
+    throw std::invalid_argument(path + ": others can read or change this key log; chmod 600 " +
+                                path);
   return [file](std::string_view line) {
     auto whole = std::string(line) + '\n';
     // one write for a line, so that lines of several threads stay whole
@@ -73,32 +78,41 @@ std::function<void(std::string_view)> key_log_to(const std::string& path) {
 
 // ---- certificates
 
+void tls_source::take(std::vector<entry> entries) {
+  tls_protocol::server_settings trial;
+  for (const auto& one : entries) trial.identities.push_back(one.shown);
+  const tls_protocol::context good(std::move(trial)); // or it throws, and those before stay
+  std::lock_guard hold(lock_);
+  entries_ = std::move(entries);
+  ++edition_;
+}
+
+std::vector<tls_source::entry> tls_source::entries() const {
+  std::lock_guard hold(lock_);
+  return entries_;
+}
+
 void tls_source::add_files(std::string chain, std::string key) {
   auto shown = read_pair(chain, key);
-  std::lock_guard hold(lock_);
-  entries_.push_back({std::move(chain), std::move(key), std::move(shown)});
-  ++edition_;
+  std::lock_guard one_at_a_time(changes_);
+  auto all = entries();
+  all.push_back({std::move(chain), std::move(key), std::move(shown)});
+  take(std::move(all));
 }
 
 void tls_source::add(tls_protocol::identity given) {
-  std::lock_guard hold(lock_);
-  entries_.push_back({{}, {}, std::move(given)});
-  ++edition_;
+  std::lock_guard one_at_a_time(changes_);
+  auto all = entries();
+  all.push_back({{}, {}, std::move(given)});
+  take(std::move(all));
 }
 
 void tls_source::reload() {
-  std::unique_lock hold(lock_);
-  auto entries = entries_;
-  hold.unlock();
-  tls_protocol::server_settings trial;
-  for (auto& one : entries) {
+  std::lock_guard one_at_a_time(changes_);
+  auto all = entries();
+  for (auto& one : all)
     if (!one.chain.empty()) one.shown = read_pair(one.chain, one.key);
-    trial.identities.push_back(one.shown);
-  }
-  const tls_protocol::context good(std::move(trial)); // or it throws
-  hold.lock();
-  entries_ = std::move(entries);
-  ++edition_;
+  take(std::move(all));
 }
 
 std::pair<tls_source::identities, unsigned> tls_source::current() const {
@@ -119,6 +133,12 @@ std::string tls_source::text() const {
 }
 
 namespace {
+
+// What has no words.
+template <class Options> bool is_unsaid(const Options& how) {
+  return clock_duration(how.limits.goodbye) != clock_duration(tls_limits{}.goodbye) ||
+         !how.dangerous_key_log.empty();
+}
 
 // What both sides say in the same words.
 template <class Options> void add_common(std::string& text, const Options& how) {
@@ -158,6 +178,9 @@ std::shared_ptr<const tls_protocol::context> tls_server::made_of(tls_source::ide
   settings.clients = how_.clients;
   settings.client_trust.authorities = authorities_;
   settings.tickets = [this] { return keys(); };
+  const auto life = std::chrono::duration_cast<std::chrono::seconds>(clock_duration(how_.tickets));
+  settings.ticket_seconds = long(std::min<std::int64_t>(2 * std::max<std::int64_t>(life.count(), 1),
+                                                        7 * 24 * 3600)); // RFC 8446, 4.6.1
   settings.dangerous_key_log = key_log_;
   return std::make_shared<const context>(std::move(settings));
 }
@@ -165,6 +188,16 @@ std::shared_ptr<const tls_protocol::context> tls_server::made_of(tls_source::ide
 std::shared_ptr<const tls_protocol::ticket_keys> tls_server::keys() const {
   std::lock_guard hold(lock_);
   return keys_;
+}
+
+// Under the lock.
+void tls_server::change_keys(time_point now) {
+  const auto age = now - keys_since_, life = clock_duration(how_.tickets);
+  if (age < life) return;
+  // after a long silence nobody's ticket is good any more
+  keys_ = age / 2 < life ? std::make_shared<const ticket_keys>(ticket_keys::after(*keys_))
+                         : std::make_shared<const ticket_keys>();
+  keys_since_ = now;
 }
 
 tls_service::connection tls_server::connect(time_point now) {
@@ -176,15 +209,12 @@ tls_service::connection tls_server::connect(time_point now) {
     connection made;
     {
       std::lock_guard hold(lock_);
-      if (keys_since_ == time_point{}) keys_since_ = now;
-      if (now - keys_since_ >= clock_duration(how_.tickets)) {
-        keys_ = std::make_shared<const ticket_keys>(ticket_keys::after(*keys_));
-        keys_since_ = now;
-      }
+      if (keys_since_ == time_point{}) keys_since_ = now; // the first one
+      change_keys(now);
       if (source_->edition() != edition_) {
         auto [identities, edition] = source_->current();
-        context_ = made_of(std::move(identities));
         edition_ = edition;
+        context_ = made_of(std::move(identities));
       }
       made.context = context_;
     }
@@ -198,8 +228,12 @@ tls_service::connection tls_server::connect(time_point now) {
 
 std::string tls_server::text() const {
   using tls_protocol::client_certificate;
+  const tls_server_options usual;
   auto text = source_->text();
-  if (text.empty() || how_.clients == client_certificate::asked) return {};
+  if (text.empty() || how_.clients == client_certificate::asked || how_.only_known_names ||
+      how_.handshakes != usual.handshakes ||
+      clock_duration(how_.tickets) != clock_duration(usual.tickets) || is_unsaid(how_))
+    return {};
   if (how_.clients == client_certificate::required) text += ",clients=" + how_.client_authorities;
   add_common(text, how_);
   return "tls(" + text + ")";
@@ -228,7 +262,7 @@ tls_client::tls_client(std::string server, const tls_client_options& how)
 }
 
 std::string tls_client::text() const {
-  if (!how_.authorities_text.empty()) return {};
+  if (!how_.authorities_text.empty() || is_unsaid(how_)) return {};
   auto text = server_;
   if (!how_.authorities.empty()) text += ",authorities=" + how_.authorities;
   if (!how_.certificate.empty()) text += ",cert=" + how_.certificate + ",key=" + how_.key;

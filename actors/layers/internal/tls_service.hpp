@@ -32,6 +32,10 @@ private:
     std::string chain, key; // files, or none
     tls_protocol::identity shown;
   };
+  void take(std::vector<entry> entries);
+  std::vector<entry> entries() const;
+
+  std::mutex changes_; // held while files are read
   mutable std::mutex lock_;
   std::vector<entry> entries_;
   std::atomic<unsigned> edition_{0};
@@ -80,6 +84,7 @@ private:
   using ticket_keys = tls_protocol::ticket_keys;
   std::shared_ptr<const context> made_of(tls_source::identities shown);
   std::shared_ptr<const ticket_keys> keys() const;
+  void change_keys(time_point now);
 
   const tls_server_options how_;
   const std::shared_ptr<tls_source> source_;

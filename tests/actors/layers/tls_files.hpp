@@ -5,6 +5,7 @@
 #include "actors/layers/tls.hpp"
 #include "actors/testing/memory.hpp"
 #include "runtime/task/this_task.hpp"
+#include "tests/protocols/tls_sealer.hpp"
 #include "tests/protocols/tls_session.hpp"
 
 #include <chrono>
@@ -82,9 +83,11 @@ private:
 
 /// A client at the other end of a memory_wire.
 struct tls_files_session {
-  tls_protocol::context context{[] {
+  tls_secrets secrets;
+  tls_protocol::context context{[this] {
     tls_protocol::client_settings settings;
     settings.servers = {.system = false, .authorities = tls_files().made().authority.certificate()};
+    settings.dangerous_key_log = [this](std::string_view line) { secrets.note(line); };
     return settings;
   }()};
   tls_side side{context, "localhost"};

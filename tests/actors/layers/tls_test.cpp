@@ -445,6 +445,99 @@ CRECHE_TEST("L4: a peer that does not answer the goodbye of a removed tls ends t
   });
 }
 
+CRECHE_TEST("L4: a goodbye that is not answered ends in time, however much the peer says") {
+  memory_wire wire;
+  tls_files_session peer;
+  const auto serves = server();
+  co_await with_nursery([&](nursery& all) -> task<> {
+    co_await when_all(
+        [&]() -> task<> {
+          auto b = co_await open(all, wire.transport() / serves / lines(line_end::lf));
+          const auto began = now();
+          CHECK_THROWS_AS(co_await b.remove("tls"), connection_lost);
+          CHECK(now() - began == 5s);
+        }(),
+        [&]() -> task<> {
+          co_await peer.shake(wire);
+          for (int i = 0; i < 10; ++i) {
+            co_await sleep_for(1s);
+            peer.side.write("still here\n");
+            wire.feed(std::exchange(peer.side.says, {}));
+          }
+        }());
+  });
+}
+
+CRECHE_TEST("P13: half a key update holds what is written, and ends the stack if it stays one") {
+  for (const bool whole : {true, false}) {
+    memory_wire wire;
+    tls_files_session peer;
+    const auto serves = server();
+    co_await with_nursery([&](nursery& all) -> task<> {
+      co_await when_all(
+          [&]() -> task<> {
+            auto b = co_await open(all, wire.transport() / serves);
+            co_await sleep_for(1s);
+            co_await b.send("answer");
+            const auto began = now();
+            co_await sleep_for(1s);
+            if (whole) co_return;
+            CHECK((co_await b.ended()).how == ended_by::timeout);
+            CHECK(now() - began == 10s);
+          }(),
+          [&]() -> task<> {
+            co_await peer.shake(wire);
+            tls_sealer forged(peer.secrets.of_client());
+            wire.feed(forged.seal(key_update_begins, tls_sealer::handshake));
+            co_await sleep_for(1500ms);
+            if (whole) wire.feed(forged.seal(key_update_ends, tls_sealer::handshake));
+          }());
+    });
+    peer.side.came += wire.got().substr(peer.seen);
+    peer.side.turn();
+    CHECK(peer.side.got == (whole ? "answer" : ""));
+  }
+}
+
+CRECHE_TEST("P13: key updates of a peer that does not read are held, and are no failure of ours") {
+  memory_wire wire;
+  tls_files_session peer;
+  const auto serves = server();
+  co_await with_nursery([&](nursery& all) -> task<> {
+    std::optional<connection> b;
+    co_await when_all(
+        [&]() -> task<> { b.emplace(co_await open(all, wire.transport() / serves)); }(),
+        [&]() -> task<> { co_await peer.shake(wire); }());
+    wire.take(0);
+    for (int i = 0; i < 6000; ++i) {
+      peer.side.engine.update_keys(true);
+      peer.side.write("x");
+      wire.feed(std::exchange(peer.side.says, {}));
+      if (i % 50 == 0) co_await sleep_for(1ms);
+      // as much as it is read, so that the only thing that could hold it is its own answers
+      while (b->frames().unread() > 0) co_await b->frames().next();
+    }
+    CHECK_FALSE(wire.over());
+    b->abort();
+  });
+}
+
+CRECHE_TEST("P12, L4: a close_notify in plain, before the handshake is done, takes no tls away") {
+  memory_wire wire;
+  const auto asks = client({.plain_follows = true});
+  co_await with_nursery([&](nursery& all) -> task<> {
+    wire.feed(std::string("\x15\x03\x03\x00\x02\x01\x00", 7));
+    try {
+      auto a = co_await open(all, wire.transport() / asks / lines(line_end::lf));
+      CHECK(false);
+    } catch (const connection_lost& e) {
+      CHECK(e.record().how == ended_by::truncated);
+      CHECK(e.record().layer == "tls");
+      CHECK(e.record().why == tls_errc::ended_early);
+    }
+  });
+}
+
 CRECHE_TEST("L5: certificates are read again while connections live, and broken ones are not") {
   tls_files_folder folder;
   const auto shown = certificate_files(folder.certificate("first"), folder.key());
@@ -469,15 +562,19 @@ CRECHE_TEST("L5: certificates are read again while connections live, and broken 
   folder.spoil();
   CHECK_THROWS_AS(shown.reload(), std::invalid_argument);
   CHECK(co_await subject() == "CN=second");
+  // a key of another certificate
+  auto more = shown;
+  CHECK_THROWS_AS(more.add_files(tls_files().authority(), folder.key()), std::invalid_argument);
+  CHECK(co_await subject() == "CN=second");
 }
 
-TEST_CASE("L5: a key that everybody can read is refused, and a file that is not there") {
+TEST_CASE("L5: a key that others can read is refused, and a file that is not there") {
   tls_files_folder folder;
   const auto certificate = folder.certificate("server");
   folder.open_key();
   CHECK_THROWS_WITH_AS(
       certificate_files(certificate, folder.key()),
-      (folder.key() + ": everybody can read this key; chmod 600 " + folder.key()).c_str(),
+      (folder.key() + ": others can read or change this key; chmod 600 " + folder.key()).c_str(),
       std::invalid_argument);
   CHECK_THROWS_AS(certificate_files("/nonexistent.pem", folder.key()), std::system_error);
   CHECK_THROWS_AS(tls("two words"), std::invalid_argument);

@@ -77,7 +77,7 @@ void spoil(std::string& flight, choices& how) {
 }
 
 void write_some(tls_side& side, std::string& all, choices& how) {
-  if (!side.engine.is_established() || side.engine.error()) return;
+  if (!side.engine.can_write() || side.engine.error()) return;
   const std::string text(how.next() * 70u + 1, char('a' + how.next() % 26));
   side.write(text);
   if (side.last != event::failed) all += text;
