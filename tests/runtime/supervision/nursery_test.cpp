@@ -650,7 +650,7 @@ TEST_CASE("bad input: what is for a nursery's own loop says so, by its name, on 
       says(co_await error_of(asks), "remote");
     };
     n.start(child_spec("elsewhere", elsewhere).on(placement::any_loop));
-    co_return;
+    co_await sleep_for(2s); // until it has ended: it uses what is here
   });
 }
 
