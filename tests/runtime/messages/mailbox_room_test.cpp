@@ -5,6 +5,7 @@
 #include "runtime/supervision/tree.hpp"
 #include "tests/runtime/clean_run.hpp"
 
+#include <memory>
 #include <vector>
 
 using namespace creche;
