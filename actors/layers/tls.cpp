@@ -195,9 +195,8 @@ void tls_layer::woken() { end(ended_by::timeout, std::make_error_code(std::errc:
 void tls_layer::eof() {
   if (is_over()) return; // it was told
   if (!is_open()) return end(ended_by::truncated, errc::truncated);
-  const bool whole = service_->tolerate_truncation && !engine_->in_record();
   if (leaving_) return end(ended_by::truncated, errc::truncated);
-  if (whole) return eof_above();
+  if (service_->tolerate_truncation && !engine_->in_record()) return eof_above();
   end_input(ended_by::truncated, errc::truncated);
 }
 
@@ -274,7 +273,26 @@ struct argument {
     word = text.substr(0, at);
     if (has_value) value = text.substr(at + 1);
   }
+  bool is(std::string_view alone) const noexcept { return !has_value && word == alone; }
 };
+
+/// What both sides say in the same words; false: it is none of that.
+template <class Options> bool is_common(Options& how, const argument& said, std::size_t which) {
+  const std::string value(said.value);
+  if (said.word == "alpn" && !value.empty())
+    how.alpn.push_back(value);
+  else if (said.word == "handshake" && said.has_value)
+    how.limits.handshake = about_argument(which, [&] { return internal::parse_duration(value); });
+  else if (said.is("tls13"))
+    how.lowest = tls_protocol::version::tls13;
+  else if (said.is("tolerate_truncation"))
+    how.tolerate_truncation = true;
+  else if (said.is("plain_follows"))
+    how.plain_follows = true;
+  else
+    return false;
+  return true;
+}
 
 any_stack server_from_text(const text_arguments& args) {
   tls_server_options how;
@@ -287,23 +305,10 @@ any_stack server_from_text(const text_arguments& args) {
       certificate = value;
     else if (a.word == "key" && !certificate.empty() && !value.empty())
       files.emplace_back(std::exchange(certificate, {}), value);
-    else if (a.word == "alpn" && !value.empty())
-      how.alpn.push_back(value);
     else if (a.word == "clients" && !value.empty()) {
       how.client_authorities = value;
       how.clients = tls_protocol::client_certificate::required;
-    } else if (a.word == "handshake" && a.has_value)
-      about_argument(i, [&] {
-        how.limits.handshake = internal::parse_duration(value);
-        return 0;
-      });
-    else if (args[i] == "tls13")
-      how.lowest = tls_protocol::version::tls13;
-    else if (args[i] == "tolerate_truncation")
-      how.tolerate_truncation = true;
-    else if (args[i] == "plain_follows")
-      how.plain_follows = true;
-    else
+    } else if (!is_common(how, a, i))
       refuse_argument(i, "'" + args[i] +
                              "' is not known to a tls server: cert and key, alpn, clients, "
                              "handshake, tls13, tolerate_truncation, plain_follows");
@@ -321,30 +326,17 @@ any_stack client_from_text(const text_arguments& args) {
   for (std::size_t i = 1; i < args.size(); ++i) {
     const argument a(args[i]);
     const std::string value(a.value);
-    if (a.word == "alpn" && !value.empty())
-      how.alpn.push_back(value);
-    else if (a.word == "authorities" && !value.empty())
+    if (a.word == "authorities" && !value.empty())
       how.authorities = value;
     else if (a.word == "cert" && !value.empty())
       how.certificate = value;
     else if (a.word == "key" && !value.empty())
       how.key = value;
-    else if (a.word == "handshake" && a.has_value)
-      about_argument(i, [&] {
-        how.limits.handshake = internal::parse_duration(value);
-        return 0;
-      });
-    else if (args[i] == "tls13")
-      how.lowest = tls_protocol::version::tls13;
-    else if (args[i] == "tolerate_truncation")
-      how.tolerate_truncation = true;
-    else if (args[i] == "plain_follows")
-      how.plain_follows = true;
-    else if (args[i] == "dangerous_no_verify")
+    else if (a.is("dangerous_no_verify"))
       how.dangerous_no_verify = true;
-    else if (args[i] == "dangerous_any_name")
+    else if (a.is("dangerous_any_name"))
       how.dangerous_any_name = true;
-    else
+    else if (!is_common(how, a, i))
       refuse_argument(i, "'" + args[i] +
                              "' is not known to a tls client: alpn, authorities, cert and key, "
                              "handshake, tls13, tolerate_truncation, plain_follows, "

@@ -80,7 +80,7 @@ struct tls_server_options {
   /// Clients are asked for a certificate of these authorities (a file in PEM form).
   tls_protocol::client_certificate clients = tls_protocol::client_certificate::not_asked;
   std::string client_authorities = {};
-  /// Who asks for a name that no certificate has is refused; else the first one is shown.
+  /// A client that asks for a name that no certificate has is refused; else the first is shown.
   bool only_known_names = false;
   /// Handshakes at a time, of all connections of this value; the next one is refused.
   unsigned handshakes = 1000;
@@ -93,8 +93,8 @@ struct tls_server_options {
   /// The peer's close_notify is not the end of the stream: this layer is removed, and plain bytes
   /// follow.
   bool plain_follows = false;
-  /// A file to which the secrets of all connections are written (NSS's format). Who has it can read
-  /// them.
+  /// A file to which the secrets of all connections are written (NSS's format). Anyone with
+  /// that file can read them.
   std::string dangerous_key_log = {};
 };
 
@@ -110,7 +110,7 @@ struct tls_client_options {
   tls_limits limits = {};
   bool tolerate_truncation = false;   ///< as a server's
   bool plain_follows = false;         ///< as a server's
-  bool dangerous_no_verify = false;   ///< whoever answers is believed
+  bool dangerous_no_verify = false;   ///< any server is believed
   bool dangerous_any_name = false;    ///< the chain is verified, the name is not
   std::string dangerous_key_log = {}; ///< as a server's
 };

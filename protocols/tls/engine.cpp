@@ -17,6 +17,9 @@ using namespace internal;
 /// OpenSSL's view of the bytes that a call lent: it reads what came, and writes into the room.
 struct wire {
   static engine& of(BIO* bio) { return *static_cast<engine*>(BIO_get_data(bio)); }
+  static engine& of(const SSL* connection) {
+    return *static_cast<engine*>(SSL_get_app_data(connection));
+  }
 
   static int read(BIO* bio, char* to, std::size_t most, std::size_t* read) {
     auto& self = of(bio);
@@ -66,15 +69,13 @@ struct wire {
     const int level = value >> 8, alert = value & 0xff;
     if (alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED) return;
     if (level == fatal || SSL_version(connection) >= TLS1_3_VERSION)
-      static_cast<engine*>(SSL_get_app_data(connection))->alert_came_ = std::int16_t(alert);
+      of(connection).alert_came_ = std::int16_t(alert);
   }
 };
 
-void note_reason(SSL* connection, errc why) noexcept {
-  engine::note_reason(*static_cast<engine*>(SSL_get_app_data(connection)), why);
-}
+void note_reason(SSL* connection, errc why) noexcept { wire::of(connection).error_ = why; }
 void note_session(SSL* connection, SSL_SESSION* ticket) noexcept {
-  engine::note_session(*static_cast<engine*>(SSL_get_app_data(connection)), ticket);
+  wire::of(connection).newest_ = session(ticket);
 }
 
 // ---- sessions
@@ -133,16 +134,16 @@ engine::engine(const context& client, const std::string& server, const session& 
   SSL_set_connect_state(ssl_);
   const auto& settings = *client.state_;
   auto* checks = SSL_get0_param(ssl_);
+  const bool any_name = settings.any_name || settings.any_certificate;
   const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(checks, server.c_str()) == 1;
   ERR_clear_error();
-  if (settings.any_name || settings.any_certificate) X509_VERIFY_PARAM_set1_ip(checks, nullptr, 0);
+  if (any_name) X509_VERIFY_PARAM_set1_ip(checks, nullptr, 0);
   if (!is_address) {
     const bool is_name = is_name_of_a_server(server);
-    if (!is_name && !(server.empty() && settings.any_name) &&
-        !(server.empty() && settings.any_certificate))
+    if (!is_name && !(server.empty() && any_name))
       throw std::invalid_argument("tls: '" + server + "' is no name of a server");
     if (is_name) SSL_set_tlsext_host_name(ssl_, server.c_str());
-    if (is_name && !settings.any_name && !settings.any_certificate) {
+    if (is_name && !any_name) {
       SSL_set_hostflags(ssl_, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
       if (SSL_set1_host(ssl_, server.c_str()) != 1) throw std::bad_alloc();
     }
@@ -217,8 +218,7 @@ step engine::end(room out) noexcept {
 
 step engine::fail(std::error_code why) noexcept {
   if (!error_) error_ = why;
-  auto told = done(event::failed);
-  return told;
+  return done(event::failed);
 }
 
 // Why it does not go on.
@@ -254,11 +254,6 @@ step engine::stopped(int result) noexcept {
   case 0: return fail(errc::broken);
   default: return fail({reason, library_category()});
   }
-}
-
-void engine::note_reason(engine& self, errc why) noexcept { self.error_ = why; }
-void engine::note_session(engine& self, ssl_session_st* ticket) noexcept {
-  self.newest_ = session(ticket);
 }
 
 // ---- what is known

@@ -42,6 +42,7 @@ public:
 
 private:
   friend class engine;
+  friend void note_session(ssl_st* connection, ssl_session_st* ticket) noexcept;
   explicit session(ssl_session_st* ticket) noexcept : ticket_(ticket) {}
   ssl_session_st* ticket_ = nullptr; // one reference
 };
@@ -126,8 +127,6 @@ private:
   friend struct wire; // the BIO
   friend void note_reason(ssl_st* connection, errc why) noexcept;
   friend void note_session(ssl_st* connection, ssl_session_st* ticket) noexcept;
-  static void note_reason(engine& self, errc why) noexcept;
-  static void note_session(engine& self, ssl_session_st* ticket) noexcept;
   struct made_for {};
   engine(const context& shared, made_for);
   step done(event what) noexcept;

@@ -33,12 +33,13 @@ std::string as_openssl_writes(const std::vector<std::string>& names) {
   return all;
 }
 
-template <class Write> std::string pem_of(Write write) {
-  const bio_ptr to(BIO_new(BIO_s_mem()));
-  must(to && write(to.get()) == 1);
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(to.get(), &text);
-  return std::string(text, std::size_t(size));
+std::string pem_of(X509* certificate) {
+  return written_by([=](BIO* to) { must(PEM_write_bio_X509(to, certificate) == 1); });
+}
+std::string pem_of(EVP_PKEY* key) {
+  return written_by([=](BIO* to) {
+    must(PEM_write_bio_PKCS8PrivateKey(to, key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  });
 }
 
 void extend(X509* certificate, int what, const std::string& value) {
@@ -79,11 +80,7 @@ identity self_signed(const std::vector<std::string>& names, unsigned days) {
   extend(made.get(), NID_basic_constraints, "critical,CA:FALSE");
   extend(made.get(), NID_ext_key_usage, "serverAuth");
   must(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
-  return {pem_of([&](BIO* to) { return PEM_write_bio_X509(to, made.get()); }), pem_of([&](BIO* to) {
-            return PEM_write_bio_PKCS8PrivateKey(to, key.get(), nullptr, nullptr, 0, nullptr,
-                                                 nullptr);
-          }),
-          "a certificate signed by itself"};
+  return {pem_of(made.get()), pem_of(key.get()), "a certificate signed by itself"};
 }
 
 } // namespace creche::tls_protocol

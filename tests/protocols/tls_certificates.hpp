@@ -37,15 +37,16 @@ public:
   certified(const certificate_wishes& wishes, const certified& issuer) { make(wishes, &issuer); }
 
   std::string certificate() const {
-    return pem([&](BIO* to) { PEM_write_bio_X509(to, certificate_.get()); });
+    return tls_protocol::internal::written_by(
+        [&](BIO* to) { PEM_write_bio_X509(to, certificate_.get()); });
   }
   std::string key() const {
-    return pem([&](BIO* to) {
+    return tls_protocol::internal::written_by([&](BIO* to) {
       PEM_write_bio_PKCS8PrivateKey(to, key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
     });
   }
   std::string encrypted_key() const {
-    return pem([&](BIO* to) {
+    return tls_protocol::internal::written_by([&](BIO* to) {
       PEM_write_bio_PKCS8PrivateKey(to, key_.get(), EVP_aes_128_cbc(), "secret", 6, nullptr,
                                     nullptr);
     });
@@ -58,14 +59,6 @@ public:
   }
 
 private:
-  template <class Write> static std::string pem(Write write) {
-    const tls_protocol::internal::bio_ptr to(BIO_new(BIO_s_mem()));
-    write(to.get());
-    char* text = nullptr;
-    const auto size = BIO_get_mem_data(to.get(), &text);
-    return std::string(text, std::size_t(size));
-  }
-
   void extend(int what, const std::string& value, const certified* issuer) {
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer ? issuer->certificate_.get() : certificate_.get(),

@@ -21,6 +21,12 @@ int no_password(char*, int, int, void* asked) {
   return -1;
 }
 
+void add_hexadecimal(std::string& text, unsigned char byte) {
+  constexpr char digits[] = "0123456789abcdef";
+  text += digits[byte >> 4];
+  text += digits[byte & 15];
+}
+
 std::string address_text(const ASN1_OCTET_STRING* address) {
   const auto* byte = ASN1_STRING_get0_data(address);
   const int size = ASN1_STRING_length(address);
@@ -28,11 +34,9 @@ std::string address_text(const ASN1_OCTET_STRING* address) {
   if (size == 4) {
     for (int i = 0; i < 4; ++i) (text += i ? "." : "") += std::to_string(byte[i]);
   } else if (size == 16) {
-    constexpr char digits[] = "0123456789abcdef";
     for (int i = 0; i < 16; ++i) {
       if (i && i % 2 == 0) text += ':';
-      text += digits[byte[i] >> 4];
-      text += digits[byte[i] & 15];
+      add_hexadecimal(text, byte[i]);
     }
   }
   return text;
@@ -89,24 +93,17 @@ std::vector<std::string> names_of(X509* certificate) {
 }
 
 std::string subject_of(X509* certificate) {
-  const bio_ptr out(BIO_new(BIO_s_mem()));
-  if (!out) throw std::bad_alloc();
-  X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &text);
-  return std::string(text, std::size_t(size));
+  return written_by([certificate](BIO* to) {
+    X509_NAME_print_ex(to, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  });
 }
 
 std::string fingerprint_of(X509* certificate) {
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   X509_digest(certificate, EVP_sha256(), hash, &size);
-  constexpr char digits[] = "0123456789abcdef";
   std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += digits[hash[i] >> 4];
-    text += digits[hash[i] & 15];
-  }
+  for (unsigned i = 0; i < size; ++i) add_hexadecimal(text, hash[i]);
   return text;
 }
 
