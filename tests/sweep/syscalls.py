@@ -9,8 +9,10 @@ call) may end as it likes.
 """
 import argparse
 import concurrent.futures
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,8 +80,16 @@ NOT_JUDGED = {
 
 
 def strace(arguments, subject):
-    return subprocess.run(["strace", "-f", "-qq", *arguments, subject], capture_output=True,
-                          text=True, errors="replace", timeout=LIMIT_S, check=False)
+    process = subprocess.Popen(["strace", "-f", "-qq", *arguments, subject], text=True,
+                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               start_new_session=True)
+    try:
+        said = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # what it traces would go on without it
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
 
 def counts(subject):
