@@ -170,11 +170,7 @@ any_stack detail::tap_part(std::string_view path, const tap_options& options, sp
   if (options.most_bytes < magic.size() + head_size)
     throw std::invalid_argument("a file of tap has at least 24 bytes");
   std::string text;
-  const auto stands_in_text = [](char c) {
-    const auto b = static_cast<unsigned char>(c);
-    return b >= 32 && b != 127 && c != ',' && c != ')';
-  };
-  if (std::all_of(path.begin(), path.end(), stands_in_text)) {
+  if (internal::is_plain_argument(path)) {
     (text = "tap(") += path;
     if (options.most_bytes != tap_options().most_bytes)
       (text += ',') += std::to_string(options.most_bytes);

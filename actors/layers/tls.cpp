@@ -257,27 +257,16 @@ stack_of<octets, octets> tls(std::string_view server, const tls_client_options& 
 
 namespace {
 
-using internal::about_argument, internal::refuse_argument, internal::refuse_arguments,
-    internal::text_arguments;
+using internal::about_argument, internal::named_argument, internal::refuse_argument,
+    internal::refuse_arguments, internal::text_arguments;
 
 constexpr std::string_view usage =
     "tls needs the server's name, like tls(example.org,alpn=http/1.1), or a certificate and its "
     "key, like tls(cert=cert.pem,key=key.pem)";
 
-struct argument {
-  std::string_view word, value;
-  bool has_value;
-  explicit argument(std::string_view text) {
-    const auto at = text.find('=');
-    has_value = at != text.npos;
-    word = text.substr(0, at);
-    if (has_value) value = text.substr(at + 1);
-  }
-  bool is(std::string_view alone) const noexcept { return !has_value && word == alone; }
-};
-
 /// What both sides say in the same words; false: it is none of that.
-template <class Options> bool is_common(Options& how, const argument& said, std::size_t which) {
+template <class Options>
+bool is_common(Options& how, const named_argument& said, std::size_t which) {
   const std::string value(said.value);
   if (said.word == "alpn" && !value.empty())
     how.alpn.push_back(value);
@@ -299,7 +288,7 @@ any_stack server_from_text(const text_arguments& args) {
   std::vector<std::pair<std::string, std::string>> files;
   std::string certificate;
   for (std::size_t i = 0; i < args.size(); ++i) {
-    const argument a(args[i]);
+    const named_argument a(args[i]);
     const std::string value(a.value);
     if (a.word == "cert" && certificate.empty() && !value.empty())
       certificate = value;
@@ -324,7 +313,7 @@ any_stack server_from_text(const text_arguments& args) {
 any_stack client_from_text(const text_arguments& args) {
   tls_client_options how;
   for (std::size_t i = 1; i < args.size(); ++i) {
-    const argument a(args[i]);
+    const named_argument a(args[i]);
     const std::string value(a.value);
     if (a.word == "authorities" && !value.empty())
       how.authorities = value;

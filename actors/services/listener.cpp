@@ -5,17 +5,18 @@
 
 namespace creche {
 
-listener::listener(endpoint at, http1::server server)
-    : at_(std::move(at)), server_(new http1::server(std::move(server))) {}
+listener::listener(const endpoint& at, http1::server server)
+    : at_(endpoint::parse(at.to_text())), server_(new http1::server(std::move(server))) {}
 listener::listener(std::string_view at, const any_stack& upper, handler serve)
-    : at_(endpoint::parse(at)), service_(new internal::stack_service(upper, std::move(serve))) {}
+    : at_(endpoint::parse(at)),
+      service_(new internal::stack_service(at_, upper, std::move(serve))) {}
 listener::listener(std::string_view at, const any_stack& upper) : listener(at, upper, handler()) {}
 listener::listener(std::string_view at, const any_stack& below, http1::server server)
     : at_(endpoint::parse(at)) {
   const transport_timeouts times{.write_stall = server.timeouts().write_stall,
                                  .linger = server.timeouts().linger};
-  service_.reset(
-      new internal::stack_service(below.on_top(http1::as_layer(std::move(server))), handler()));
+  service_.reset(new internal::stack_service(at_, below.on_top(http1::as_layer(std::move(server))),
+                                             handler()));
   service_->timeouts = times;
 }
 listener::listener(listener&&) noexcept = default;

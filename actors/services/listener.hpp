@@ -4,10 +4,16 @@
 //   n.start(listener("127.0.0.1:7000", lines(line_end::crlf), [](connection& c) -> task<> {
 //             while (auto line = co_await c.frames().next()) co_await c.send(*line);
 //           }).as_child("echo"));
+//   n.start(listener("unix:/run/app.sock", http1::server(answer)).as_child("local"));
 //
 // One acceptor hands sockets to the loop with most room, and accepts only while its nursery has
 // room; idle connections make room. Drain: what the kernel has accepted already is still served,
 // then the port is closed and every connection finishes what it has in hand.
+//
+// A unix socket: its file is made when the listener starts, and removed when it ends. One that a
+// killed process has left behind is removed first; a socket in use, a symbolic link, and a file
+// that is no socket, are not: the child fails. A handler learns who has connected from its
+// connection's or request's facts: peer_credentials (unix_socket.hpp).
 #pragma once
 
 #include "actors/http/server.hpp"
@@ -29,11 +35,13 @@ struct listener_options {
   unsigned connections = 10'000;
   /// A connection that has been idle for less time keeps its place: its request may be on its way.
   time_span least_idle = std::chrono::milliseconds(500);
-  /// Of one address (of IPv6: of one /64); more are closed at once. Loopback is not counted, unless
-  /// it is said.
+  /// Of one address (of IPv6: of one /64); more are closed at once. Loopback and unix sockets are
+  /// not counted, unless it is said.
   unsigned per_address = 256;
   bool count_loopback = false;
   int backlog = 511;
+  /// Who may connect to a unix socket with a path: the permissions of its file.
+  unsigned mode = 0600;
   /// How long connections may drain; then they are cancelled. What encloses the listener may give
   /// less: of all limits on the way from the root, run_options::drain first, the shortest wins.
   time_span drain = std::chrono::seconds(10);
@@ -57,10 +65,12 @@ public:
   /// drain. Its connection's ended() waits for itself.
   using handler = detail::function<task<>(connection&)>;
 
-  listener(endpoint at, http1::server server);
+  /// Throws std::invalid_argument, with a sentence, if `at` is none that can be listened at.
+  listener(const endpoint& at, http1::server server);
   listener(std::string_view at, http1::server server)
       : listener(endpoint::parse(at), std::move(server)) {}
-  /// Every connection is tcp / `upper`, as `connection.hpp` has it; an empty `upper` is tcp alone.
+  /// Every connection is tcp / `upper`, or unix / `upper`, as `connection.hpp` has it; an empty
+  /// `upper` is the socket alone.
   /// Throws std::invalid_argument, with a sentence, if `upper` cannot stand on octets, or speaks to
   /// nobody above.
   listener(std::string_view at, const any_stack& upper, handler serve);
@@ -73,7 +83,8 @@ public:
   /// One whose top layer speaks to nobody (no_speech), or that lives by itself: what comes out of
   /// its top is then dropped.
   listener(std::string_view at, const any_stack& upper);
-  /// HTTP/1.1 on layers of one's own: tls(..). The server's write_stall and linger are tcp's.
+  /// HTTP/1.1 on layers of one's own: tls(..). The server's write_stall and linger are the
+  /// socket's.
   listener(std::string_view at, const any_stack& below, http1::server server);
   listener(listener&&) noexcept;
   ~listener();

@@ -5,7 +5,9 @@
 #include "actors/layers/rate_limit.hpp"
 #include "actors/layers/tap.hpp"
 #include "actors/layers/tls.hpp"
+#include "actors/transport/descriptors.hpp"
 #include "actors/transport/tcp.hpp"
+#include "actors/transport/unix_socket.hpp"
 
 namespace creche {
 
@@ -16,7 +18,9 @@ stack_words standard_words() {
   add_idle_word(words);
   add_rate_limit_word(words);
   add_tap_word(words);
+  add_stdio_word(words);
   add_tls_word(words);
+  add_unix_words(words);
   return words;
 }
 

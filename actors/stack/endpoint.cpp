@@ -1,7 +1,10 @@
 #include "actors/stack/endpoint.hpp"
 
+#include "actors/stack/internal/unix_name.hpp"
+
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -9,10 +12,17 @@ namespace creche {
 
 endpoint endpoint::parse(std::string_view text) {
   const auto bad = [&](const char* why) {
-    throw std::invalid_argument("'" + std::string(text) + "': " + why +
-                                "; write it like 127.0.0.1:8080 or [::1]:8080");
+    std::string shown(text);
+    std::replace(shown.begin(), shown.end(), '\0', '?'); // it would end the sentence
+    throw std::invalid_argument("'" + shown + "': " + why +
+                                "; write it like 127.0.0.1:8080, [::1]:8080 or unix:/run/app.sock");
   };
   endpoint e;
+  if (const auto name = internal::unix_name::of(text); name.is_one()) {
+    if (const char* why = name.complaint()) bad(why);
+    e.address = text;
+    return e;
+  }
   std::string_view host, port;
   if (text.starts_with('[')) {
     const auto close = text.find(']');
@@ -41,8 +51,11 @@ endpoint endpoint::parse(std::string_view text) {
 
 std::string endpoint::to_text() const {
   if (address.empty()) return {};
+  if (is_unix()) return address;
   const bool six = address.find(':') != address.npos;
   return (six ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
+
+bool endpoint::is_unix() const noexcept { return internal::unix_name::of(address).is_one(); }
 
 } // namespace creche

@@ -16,7 +16,7 @@ namespace {
 
 } // namespace
 
-void acceptor::open(loop& home, endpoint& at, int backlog) {
+void acceptor::open(loop& home, endpoint& at, int backlog, unsigned mode) {
   where_ = at.to_text();
   socket_address address(at);
   const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -29,7 +29,10 @@ void acceptor::open(loop& home, endpoint& at, int backlog) {
   }
   const int one = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (::bind(fd, address.get(), address.size) != 0) fail(errno, "listen at " + where_);
+  if (!address.path().empty())
+    file_.emplace(fd, address, mode, where_);
+  else if (::bind(fd, address.get(), address.size) != 0)
+    fail(errno, "listen at " + where_);
   if (::listen(fd, backlog) != 0) fail(errno, "listen at " + where_);
   ::getsockname(fd, address.get(), &address.size);
   at.port = address.port();
@@ -38,6 +41,7 @@ void acceptor::open(loop& home, endpoint& at, int backlog) {
 }
 
 void acceptor::close() noexcept {
+  file_.reset();
   if (!port_) return;
   asio::error_code ignored;
   static_cast<void>(port_->close(ignored));

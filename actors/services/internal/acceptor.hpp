@@ -1,6 +1,7 @@
 // acceptor.hpp: a listening socket: opened at an endpoint, waited for, accepted from.
 #pragma once
 
+#include "actors/services/internal/socket_file.hpp"
 #include "actors/stack/internal/packed_endpoint.hpp"
 #include "runtime/loop/internal/loop.hpp"
 
@@ -26,11 +27,17 @@ public:
     connection_ends ends{};
   };
 
-  /// Listens. A port that the system chose stands in `at` from then on. Throws std::system_error.
-  void open(loop& home, endpoint& at, int backlog);
+  acceptor() = default;
+  acceptor(const acceptor&) = delete;
+  ~acceptor() { close(); }
+
+  /// Listens. A port that the system chose stands in `at` from then on. `mode`: of a unix socket's
+  /// file. Throws std::system_error.
+  void open(loop& home, endpoint& at, int backlog, unsigned mode);
   bool is_open() const noexcept { return port_.has_value(); }
   /// "127.0.0.1:8080"; what it is or was opened at.
   const std::string& where() const noexcept { return where_; }
+  /// And removes the file of a unix socket, if it is still the one that was made.
   void close() noexcept;
   /// Throws std::system_error for what is no answer. REQUIRES: is_open().
   accepted accept();
@@ -44,6 +51,7 @@ private:
   std::optional<descriptor> port_;
   std::string where_;
   packed_endpoint local_; // of all connections, if it is not any
+  std::optional<socket_file> file_;
 };
 
 } // namespace creche::internal

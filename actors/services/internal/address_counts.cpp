@@ -3,7 +3,7 @@
 namespace creche::internal {
 
 address_counts::key address_counts::key_of(const packed_endpoint& peer) noexcept {
-  if (!peer.size || peer.is_loopback()) return exempt;
+  if (peer.size <= packed_endpoint::is_unix || peer.is_loopback()) return exempt;
   const key of = peer.site();
   return of == exempt ? ~exempt : of; // no site has ::/64
 }

@@ -12,7 +12,8 @@ class address_counts {
 public:
   /// Stands for an address: of the sixth version for the network that a site is given (/64).
   using key = std::uint64_t;
-  static constexpr key exempt = 0; ///< loopback, and who has no address: not counted
+  /// Loopback, unix sockets, and those without an address: not counted.
+  static constexpr key exempt = 0;
 
   static key key_of(const packed_endpoint& peer) noexcept;
 

@@ -68,7 +68,8 @@ void listener_actor::describe(const tree_sink& out) const {
 
 void listener_actor::on_start() {
   try {
-    port_.open(home_, plan_.at, plan_.options.backlog); // a port stays ours over restarts
+    port_.open(home_, plan_.at, plan_.options.backlog, // a port stays ours over restarts
+               plan_.options.mode);
   } catch (...) { // the starter gets this error itself, not a group
     closed_ = true;
     port_.close();

@@ -10,7 +10,7 @@ namespace {
 
 class accepted_part final : public detail::layer_part {
 public:
-  accepted_part() : layer_part(accepted_socket::word, speech::nothing, speech::octets) {}
+  explicit accepted_part(const char* word) : layer_part(word, speech::nothing, speech::octets) {}
   void add_to(stack_actor& stack) const override {
     static_cast<served_stack&>(stack).add_transport();
   }
@@ -32,8 +32,8 @@ struct handler_call {
 
 } // namespace
 
-stack_service::stack_service(const any_stack& upper, listener::handler handler)
-    : whole(any_stack(detail::part::make<accepted_part>()).on_top(upper)),
+stack_service::stack_service(const endpoint& at, const any_stack& upper, listener::handler handler)
+    : whole(any_stack(detail::part::make<accepted_part>(accepted_socket::word(at))).on_top(upper)),
       serve(std::move(handler)) {
   if (serve && whole.above() == speech::nothing)
     throw std::invalid_argument("listener: there is nothing to say to the top layer of " +

@@ -16,7 +16,7 @@ struct stack_service {
   transport_timeouts timeouts{};
   child_rules handler_rules{}; // as long as a connection may drain
 
-  stack_service(const any_stack& upper, listener::handler handler);
+  stack_service(const endpoint& at, const any_stack& upper, listener::handler handler);
 };
 
 class served_stack final : public opened_stack {

@@ -11,10 +11,12 @@ namespace creche::internal {
 struct packed_endpoint {
   std::array<std::uint8_t, 16> bytes{}; // in the order of the net
   std::uint16_t port = 0;
-  std::uint8_t size = 0; // of the address: 4 or 16; 0: there is none
+  std::uint8_t size = 0; // of the address: 4 or 16; 0: there is none; 1: a unix socket's, unnamed
+  static constexpr std::uint8_t is_unix = 1;
 
   endpoint unpacked() const;
   bool is_loopback() const noexcept;
+  /// The address that means all of them.
   bool is_any() const noexcept;
   /// A number for what an address belongs to: the address itself, or of the sixth version the
   /// network that a site is given (/64). 0: there is none.

@@ -7,6 +7,7 @@
 #include "actors/stack/stack_words.hpp"
 #include "runtime/time/clock.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -36,6 +37,25 @@ template <class F> auto about_argument(std::size_t which, F f) {
   } catch (const std::invalid_argument& e) {
     refuse_argument(which, e.what());
   }
+}
+
+/// "word=value", or a word alone. A view.
+struct named_argument {
+  std::string_view word, value;
+  bool has_value;
+  explicit named_argument(std::string_view text) noexcept
+      : word(text.substr(0, text.find('='))), has_value(word.size() < text.size()) {
+    if (has_value) value = text.substr(word.size() + 1);
+  }
+  bool is(std::string_view alone) const noexcept { return !has_value && word == alone; }
+};
+
+/// Can it stand as an argument, and be read again as it is?
+inline bool is_plain_argument(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 32 && byte != 127 && c != ',' && c != ')';
+  });
 }
 
 inline std::size_t number_of(const text_arguments& args, std::size_t which, const char* what) {

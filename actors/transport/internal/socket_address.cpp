@@ -1,14 +1,30 @@
 #include "actors/transport/internal/socket_address.hpp"
 
+#include "actors/stack/internal/unix_name.hpp"
+
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 #include <cstddef>
 #include <cstring>
 
 namespace creche::internal {
 
+namespace {
+constexpr socklen_t before_path = offsetof(sockaddr_un, sun_path);
+static_assert(sizeof(sockaddr_un{}.sun_path) == unix_name::longest + 1);
+} // namespace
+
 socket_address::socket_address(const endpoint& e) noexcept {
-  if (e.address.find(':') != e.address.npos) {
+  if (const auto given = unix_name::of(e.address); given.is_one()) {
+    const auto name = given.name.substr(0, unix_name::longest); // an endpoint is not always parsed
+    const bool abstract = given.kind == unix_name::form::abstract;
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    std::memcpy(at.sun_path + abstract, name.data(), name.size()); // a zero, then an abstract name
+    size = before_path + socklen_t(name.size()) + 1;               // a path, then a zero
+    std::memcpy(&bytes, &at, sizeof at);
+  } else if (e.address.find(':') != e.address.npos) {
     sockaddr_in6 six{};
     six.sin6_family = AF_INET6;
     six.sin6_port = htons(e.port);
@@ -23,7 +39,13 @@ socket_address::socket_address(const endpoint& e) noexcept {
   }
 }
 
+std::string_view socket_address::path() const noexcept {
+  if (family() != AF_UNIX || size <= before_path) return {};
+  return reinterpret_cast<const char*>(&bytes) + before_path; // ends with a zero, or begins with it
+}
+
 std::uint16_t socket_address::port() const noexcept {
+  if (family() == AF_UNIX) return 0;
   // both kinds have it in the same place
   static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
   in_port_t p;
@@ -45,6 +67,7 @@ packed_endpoint socket_address::packed() const noexcept {
     const auto* from = reinterpret_cast<const char*>(&six.sin6_addr) + (mapped ? 12 : 0);
     std::memcpy(result.bytes.data(), from, result.size = mapped ? 4 : 16);
   } else {
+    if (family() == AF_UNIX) result.size = packed_endpoint::is_unix;
     return result;
   }
   result.port = port();
@@ -53,6 +76,8 @@ packed_endpoint socket_address::packed() const noexcept {
 
 bool socket_address::same_as(const socket_address& other) const noexcept {
   if (family() != other.family() || port() != other.port()) return false;
+  if (family() == AF_UNIX)
+    return size == other.size && std::memcmp(&bytes, &other.bytes, size) == 0;
   if (family() == AF_INET6) {
     sockaddr_in6 own{}, its{};
     std::memcpy(&own, &bytes, sizeof own);

@@ -15,9 +15,12 @@ struct socket_address {
 
   socket_address() noexcept = default;
   explicit socket_address(const endpoint& e) noexcept;
+  /// The path of a unix socket, or "".
+  std::string_view path() const noexcept;
   int family() const noexcept { return bytes.ss_family; }
+  /// 0: it has none.
   std::uint16_t port() const noexcept;
-  /// Of another family than the two of the internet: none. ::ffff:1.2.3.4 is 1.2.3.4.
+  /// Of a unix socket: that it is one. ::ffff:1.2.3.4 is 1.2.3.4.
   packed_endpoint packed() const noexcept;
   /// The same family, address and port.
   bool same_as(const socket_address& other) const noexcept;

@@ -42,14 +42,14 @@ void stream_layer::own(int fd) noexcept {
 }
 
 void stream_layer::adopt(std::uint32_t events) {
-  home_.descriptors().add(fd_, *this, events);
-  in_set_ = true;
+  in_set_ = home_.descriptors().add(fd_, *this, events);
   hears_of_room_ = events & EPOLLOUT;
 }
 
 void stream_layer::opened() {
   adopt(hears);
   connected();
+  if (!in_set_ && !dead_) ready(hears); // always: it is read to its end
 }
 
 // Not watched before connect() was called: a socket that nobody connects is at its end.

@@ -1,7 +1,7 @@
 // stream_layer.hpp: the transport: a descriptor that carries a stream of bytes, as the lowest layer
-// of a stack. It does everything but open one: a transport of one's own derives from it and says in
-// open() where its descriptor comes from (tcp_layer is one; tests/actors/transport has a unix
-// socket and a pair of pipes).
+// of a stack. It does everything but open one: a transport derives from it and says in open() where
+// its descriptor comes from (tcp_layer, unix_layer), and what its calls are, if it is no socket
+// (descriptor_layer).
 //
 // What the kernel tells only marks and wakes; everything happens in the actor's turn: one
 // non-blocking receive into the slab at hand, so an idle connection owns no buffer, and one

@@ -76,9 +76,11 @@ poll_set::~poll_set() {
 
 void poll_set::wake() noexcept { watched::wake(watched_); }
 
-void poll_set::add(int fd, pollable& target, std::uint32_t events) {
+bool poll_set::add(int fd, pollable& target, std::uint32_t events) {
   epoll_event event{events | EPOLLET, {.ptr = &target}};
-  if (::epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+  if (::epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  if (errno == EPERM) return false;
+  fail("epoll_ctl");
 }
 
 bool poll_set::change(int fd, pollable& target, std::uint32_t events) noexcept {

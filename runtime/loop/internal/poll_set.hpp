@@ -31,8 +31,8 @@ public:
   poll_set(const poll_set&) = delete;
 
   /// Edges of `events` are told until remove(), which must come before the descriptor is closed:
-  /// a process that was forked may hold it open.
-  void add(int fd, pollable& target, std::uint32_t events);
+  /// a process that was forked may hold it open. False: it has none, and is always ready (a file).
+  bool add(int fd, pollable& target, std::uint32_t events);
   /// Other events from now on; what is so already is told again. False: errno says why not.
   [[nodiscard]] bool change(int fd, pollable& target, std::uint32_t events) noexcept;
   void remove(int fd) noexcept;

@@ -2,19 +2,15 @@
 // pair of pipes.
 #include "actors/layers/framers.hpp"
 #include "actors/stack/connection.hpp"
+#include "actors/transport/descriptors.hpp"
 #include "runtime/task/this_task.hpp"
 #include "runtime/testing/doctest.hpp"
-#include "tests/actors/sockets.hpp"
-#include "tests/actors/transport/pipe_layer.hpp"
-#include "tests/actors/transport/unix_layer.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -31,35 +27,15 @@ struct two_ends {
 two_ends unix_pair() {
   int fds[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-  return {unix_socket(fds[0]), unix_socket(fds[1])};
+  return {connected_socket(fds[0]), connected_socket(fds[1])};
 }
 two_ends pipe_pair() {
   ::signal(SIGPIPE, SIG_IGN); // as run() has it
   int to_a[2], to_b[2];
-  REQUIRE(::pipe2(to_a, O_NONBLOCK | O_CLOEXEC) == 0);
-  REQUIRE(::pipe2(to_b, O_NONBLOCK | O_CLOEXEC) == 0);
-  return {pipes({to_a[0], to_b[1]}), pipes({to_b[0], to_a[1]})};
+  REQUIRE(::pipe2(to_a, O_CLOEXEC) == 0); // they block, as inherited ones do
+  REQUIRE(::pipe2(to_b, O_CLOEXEC) == 0);
+  return {descriptors(to_a[0], to_b[1]), descriptors(to_b[0], to_a[1])};
 }
-
-/// A listening unix socket, which nobody accepts from by itself.
-struct unix_server {
-  std::string path = "/tmp/creche_unix_" + std::to_string(::getpid());
-  int fd = -1;
-  unix_server() {
-    ::unlink(path.c_str());
-    sockaddr_un at{};
-    at.sun_family = AF_UNIX;
-    std::memcpy(at.sun_path, path.c_str(), path.size() + 1);
-    fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-    REQUIRE(::listen(fd, 5) == 0);
-  }
-  ~unix_server() {
-    ::close(fd);
-    ::unlink(path.c_str());
-  }
-  int accept() const { return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
-};
 
 using make_pair = two_ends (*)();
 constexpr std::pair<const char*, make_pair> kinds[] = {{"unix", unix_pair}, {"pipe", pipe_pair}};
@@ -133,23 +109,4 @@ CRECHE_TEST("the peer of a stream of any kind may go at any time") {
       // Its end may be read before the write fails; then only the record tells.
       CHECK(((co_await b.ended()).how != ended_by::clean) == writes);
     }
-}
-
-CRECHE_TEST("a unix socket is opened by its path, or says why not") {
-  unix_server server;
-  const auto value = unix_socket(server.path) / lines(line_end::lf);
-  CHECK(value.to_text() == "unix(" + server.path + ")/lines(lf)");
-  auto a = co_await open(n, value);
-  auto b = co_await open(n, unix_socket(server.accept()) / lines(line_end::lf));
-  co_await a.send("hello");
-  CHECK((co_await b.frames().next())->view() == "hello");
-
-  std::string why;
-  try {
-    co_await open(n, unix_socket(server.path + ".none"));
-  } catch (const std::system_error& e) {
-    why = e.what();
-    CHECK(e.code() == std::errc::no_such_file_or_directory);
-  }
-  CHECK(why == "connect to " + server.path + ".none: No such file or directory");
 }
