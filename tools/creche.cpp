@@ -1,6 +1,8 @@
-// creche: the program. `creche demo` is the service that shows what the framework does.
+// creche: the program. `creche demo` is the service that shows what the framework does, `creche
+// cat` joins two stacks.
 //
 // Exit status: 0 done, 1 the tree failed, 2 it was asked for something that cannot be done.
+#include "tools/creche/cat.hpp"
 #include "tools/creche/certificate.hpp"
 #include "tools/creche/demo.hpp"
 
@@ -37,6 +39,31 @@ With --https its certificate is signed by itself: curl --cacert takes it, curl -
 
 Prints `listening on ADDR:PORT` when it is ready; with --https a second line. Exits with 2 when it
 cannot begin.
+)";
+
+constexpr auto cat_help = R"(
+What comes out of the first stack goes into the second, and the other way. Without a second one it
+is stdio. A stack is written from its lowest layer up, with / between its layers:
+
+  a transport    tcp(127.0.0.1:80)  unix(/run/app.sock)  abstract(app)  stdio
+                 listen(127.0.0.1:7000)  listen(unix:/run/app.sock)  listen(abstract:app)
+  layers         tls(example.org)  tls(cert=cert.pem,key=key.pem)  rate_limit(1MiB/s)
+                 idle(read=30s)  tap(/tmp/talk.tap)
+  frames         lines(lf)  netstring  and the like, on both sides or on one
+
+For every connection that listen(..) accepts the other stack is opened anew; with stdio, and with
+--once, there is one connection. Of more than --connections others wait.
+
+An end of one side becomes an end of the other, and the way back stays open until it ends as well
+(--wait limits that). After a bad end what came before it is still passed on, and then the other
+side sees no good end, either.
+
+  creche cat 'tcp(127.0.0.1:8443)/tls(localhost,dangerous_no_verify)'
+  creche cat 'listen(127.0.0.1:8443)/tls(cert=cert.pem,key=key.pem)' 'tcp(127.0.0.1:8080)'
+  creche cat 'listen(unix:/tmp/slow)/rate_limit(64KiB/s)' 'tcp(127.0.0.1:8080)'
+
+Exit status: 0 both sides ended well, or a signal asked for it; 1 they did not; 2 the command line
+is wrong.
 )";
 
 std::string complaint_about_address(const std::string& text) {
@@ -99,14 +126,39 @@ int main_of(int argc, char** argv) {
   demo.add_flag("--echo", o.echo, "answer every method on every path with 200 and its own body");
   demo.add_flag("--calm", o.calm, "the worker fails only when /crash asks for it");
 
+  auto& cat = *app.add_subcommand("cat", "joins two stacks, both ways");
+  cat.footer(cat_help);
+  cat::options c;
+  double wait_s = 0;
+  cat.add_option("from", c.from, "a stack")->type_name("STACK")->required();
+  cat.add_option("to", c.to, "another")->type_name("STACK")->capture_default_str();
+  cat.add_flag("-v,--verbose", c.verbose, "tell what happens on standard error");
+  cat.add_flag("--count", c.count,
+               "tell how many bytes were passed, and on a terminal how far it is");
+  cat.add_flag("--once", c.once, "listen(..) accepts one connection");
+  cat.add_option("--connections", c.connections, "of listen(..), at a time")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1'000'000u));
+  cat.add_option("--wait", wait_s, "how long one side may go on when the other has ended")
+      ->type_name("SECONDS")
+      ->check(CLI::Validator(complaint_about_seconds, ""));
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) { // help or version
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return fail((e.what() + std::string("; see creche demo --help")).c_str());
+    const auto* which = cat.parsed() ? "cat --help" : demo.parsed() ? "demo --help" : "--help";
+    return fail((e.what() + std::string("; see creche ") + which).c_str());
   }
-  if (!demo.parsed()) return fail("which sub-command? There is: demo; see creche --help");
+  if (cat.parsed()) {
+    if (wait_s > 0)
+      c.wait =
+          std::chrono::duration_cast<creche::clock_duration>(std::chrono::duration<double>(wait_s));
+    return cat::join(c);
+  }
+  if (!demo.parsed()) return fail("which sub-command? There are: demo, cat; see creche --help");
   o.at = creche::endpoint::parse(at);
   if (!https.empty()) {
     o.https = creche::endpoint::parse(https);
