@@ -1,6 +1,6 @@
 #include "actors/http/response.hpp"
 
-#include "actors/http/internal/open_file.hpp"
+#include "actors/stack/internal/open_file.hpp"
 #include "protocols/http1/grammar.hpp"
 
 #include <memory>

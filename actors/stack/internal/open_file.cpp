@@ -1,4 +1,4 @@
-#include "actors/http/internal/open_file.hpp"
+#include "actors/stack/internal/open_file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
