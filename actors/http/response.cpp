@@ -8,20 +8,6 @@
 
 namespace creche::http1 {
 
-namespace {
-
-task<> send_file(const internal::open_file& file, writer& out) {
-  constexpr std::uint64_t piece = 16 * 1024;
-  std::vector<char> room(std::min(piece, file.size()));
-  for (std::uint64_t at = 0; at < file.size(); at += room.size()) {
-    room.resize(std::min(piece, file.size() - at));
-    if (!file.read(at, room)) throw std::runtime_error("a file got shorter while it was sent");
-    co_await out.write(std::string_view(room.data(), room.size()));
-  }
-}
-
-} // namespace
-
 response response::stream(int status, media_type type, producer produce,
                           std::optional<std::uint64_t> length) {
   response result(status, {}, std::move(type));
@@ -31,9 +17,9 @@ response response::stream(int status, media_type type, producer produce,
 }
 
 response response::file(int status, media_type type, const std::string& path) {
-  const auto file = std::make_shared<const internal::open_file>(path);
-  return stream(
-      status, std::move(type), [file](writer& out) { return send_file(*file, out); }, file->size());
+  response result(status, {}, std::move(type));
+  result.file_ = std::make_shared<const internal::open_file>(path);
+  return result;
 }
 
 response::response(int status, std::string body, media_type type)

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <vector>
 
 namespace creche::internal {
+class open_file;
 class http1_layer;
 class http1_output;
 } // namespace creche::internal
@@ -70,9 +72,10 @@ public:
   static response stream(int status, media_type type, producer produce,
                          std::optional<std::uint64_t> length = std::nullopt);
 
-  /// A whole file, in pieces, with its length. `path` is trusted: nothing that a peer said may be
-  /// in it unless it was checked. It is read on the loop, so it should be in memory or on a fast
-  /// disk. Throws std::system_error when it is no regular file that can be opened; one that gets
+  /// A whole file, with its length. `path` is trusted: nothing that a peer said may be in it unless
+  /// it was checked. It is read on the loop, so it should be in memory or on a fast disk; on tcp or
+  /// a unix socket alone the kernel sends it (sendfile(2)), else, as through TLS, it goes in
+  /// pieces. Throws std::system_error when it is no regular file that can be opened; one that gets
   /// shorter while it is sent cuts the response.
   static response file(int status, media_type type, const std::string& path);
 
@@ -103,6 +106,7 @@ private:
   std::string_view content_type_; // static text
   std::vector<std::pair<std::string, std::string>> fields_;
   producer producer_;
+  std::shared_ptr<const internal::open_file> file_;
   std::optional<std::uint64_t> length_;
 };
 

@@ -45,6 +45,7 @@ void http1_layer::end_exchange() noexcept {
   if (!now_) return;
   if (responded_ && !written_) note_answer(); // it was cut
   now_->whole = {};
+  now_->file.reset();
   delete std::exchange(now_->stream, nullptr);
   now_->task_address = nullptr;
   now_ = exchange_ref();
@@ -387,9 +388,18 @@ void http1_layer::resume_out() {
 void http1_layer::send_some() {
   if (closing()) return;
   const bool was_written = written_;
-  if (!push_out()) return;
+  const bool all = push_out();
+  if (file_cut_) return cut_file();
+  if (!all) return;
   if (!was_written) note_answer();
   go_on();
+}
+
+// The peer was told of more bytes than the file has by now.
+void http1_layer::cut_file() {
+  tell_trouble(cut_text(*now_.x, now_->status) + "the file got shorter while it was sent");
+  counters_.failed_requests.fetch_add(1, std::memory_order_relaxed);
+  shut(ended_by::local);
 }
 
 // The response is written: to the next request, once this one has come to its end and the answers

@@ -58,6 +58,7 @@ private:
                         std::string_view unread = {});
   void response_told();
   void send_some();
+  void cut_file();
   void go_on();
   void next_request();
   void end_exchange() noexcept;

@@ -24,10 +24,10 @@ protected:
     return framing_ == http1::body_framing::fixed && now_->unwritten;
   }
   /// Sends what there is while there is room below; the rest waits for resume_out(). True: the
-  /// task has no more to say, and all of it is written.
+  /// task has no more to say, and all of it is written. Look at file_cut_ first.
   bool push_out();
   bool waits_to_write() const noexcept {
-    return now_ && (!now_->whole.empty() || (now_->stream && !now_->stream->empty()));
+    return now_ && (!now_->whole.empty() || now_->file || (now_->stream && !now_->stream->empty()));
   }
 
   /// A letter to the request's task; bytes in it go over as what that task's loop may own.
@@ -48,12 +48,14 @@ protected:
   bool told_ = false;      // the handler has no more to say
   bool written_ = false;   // and all of it went down
   bool keep_ = true;       // the connection stays
+  bool file_cut_ = false;  // the file that is sent got shorter
 
 private:
   void send_head(const http1::response_head& head, std::string_view small_body);
   void send_response_head(const http1::response& response, std::optional<std::uint64_t> length,
                           std::string_view small_body);
   void send_chunk(slice bytes);
+  void send_file();
 };
 
 } // namespace creche::internal

@@ -43,6 +43,8 @@ public:
 
   /// Can it say its end, and still read? On its loop.
   virtual bool can_finish() const noexcept { return true; }
+  /// It is a transport that takes parts of files in place of bytes. Any loop.
+  virtual bool sends_files() const noexcept { return false; }
   /// See layer::leaves_slowly.
   virtual bool leaves_slowly() const noexcept { return false; }
   virtual void ask_to_leave() noexcept {}
@@ -152,6 +154,8 @@ protected:
   void write_below(slice&& bytes);
   /// The same for what belongs together: if there is room for the first, all of it goes.
   void write_below(slice* parts, std::size_t n);
+  /// A part of a file. REQUIRES: room_below(), and the layer below sends files.
+  void write_below(file_part&& part);
   bool room_above() noexcept { return !above_ || up_->up.room(up_->marks); }
   bool room_below() noexcept { return !unsent_ && down_->down.room(down_->marks); }
   /// Not shown any bytes until the hold is released. Then bytes are shown that are left, if any

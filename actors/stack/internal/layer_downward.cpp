@@ -72,6 +72,14 @@ void layer_actor::write_below(slice&& bytes) {
   put(*below_, std::move(order));
 }
 
+void layer_actor::write_below(file_part&& part) {
+  const auto size = part.size;
+  auto order = std::make_unique<message>(verb::write);
+  order->file = std::make_unique<file_part>(std::move(part));
+  down_->down.add(size);
+  put(*below_, std::move(order));
+}
+
 void layer_actor::write_below(slice* parts, std::size_t n) {
   if (!below_) return;
   const bool waits = unsent_ || !down_->down.room(down_->marks);

@@ -4,6 +4,7 @@
 
 #include "actors/stack/ended_by.hpp"
 #include "actors/stack/flush_level.hpp"
+#include "actors/stack/internal/open_file.hpp"
 #include "runtime/loop/internal/letter.hpp"
 #include "runtime/memory/pool.hpp"
 #include "runtime/memory/slice.hpp"
@@ -38,6 +39,7 @@ struct message final : letter, detail::pooled {
   flush_level level = flush_level::stack; // of a question and its answer,
   std::uint32_t ticket = 0;               // and its number; that of an edit
   slice bytes;
+  std::unique_ptr<file_part> file; // written in place of bytes, to a transport that sends files
 
   explicit message(internal::verb v, slice&& b = {}) noexcept;
   /// The question of an edit.

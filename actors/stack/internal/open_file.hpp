@@ -1,7 +1,9 @@
-// open_file.hpp: a regular file that is read in pieces. One thread at a time.
+// open_file.hpp: a regular file that is sent: read in pieces, or given to the kernel in parts. Any
+// thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -17,10 +19,18 @@ public:
   std::uint64_t size() const noexcept { return size_; }
   /// False: there are fewer bytes than asked for. The file got shorter, or cannot be read.
   bool read(std::uint64_t at, std::span<char> to) const noexcept;
+  int fd() const noexcept { return fd_; }
 
 private:
   int fd_;
   std::uint64_t size_ = 0;
+};
+
+/// What of a file is to be sent.
+struct file_part {
+  std::shared_ptr<const open_file> file;
+  std::uint64_t at;
+  std::uint32_t size;
 };
 
 } // namespace creche::internal

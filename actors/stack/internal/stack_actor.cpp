@@ -3,6 +3,8 @@
 #include "actors/stack/internal/live_edit.hpp"
 #include "runtime/supervision/internal/task_actor.hpp"
 
+#include <algorithm>
+
 namespace creche::internal {
 
 namespace {
@@ -47,6 +49,11 @@ bool stack_actor::can_finish_below(const layer_actor& layer) const noexcept {
     if (x && !x->can_finish()) return false;
   }
   return true;
+}
+
+bool stack_actor::sends_files_below(const layer_actor& layer) const noexcept {
+  const auto at = std::find(layers_.begin(), layers_.end(), &layer);
+  return at != layers_.end() && at != layers_.begin() && at[-1] && at[-1]->sends_files();
 }
 
 void stack_actor::edit_from(layer_actor&, edit_kind, any_stack) {

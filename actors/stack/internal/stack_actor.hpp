@@ -79,6 +79,8 @@ public:
   }
   /// Can those below this layer say their end and still read?
   bool can_finish_below(const layer_actor& layer) const noexcept;
+  /// The layer below this one takes parts of files in place of bytes.
+  bool sends_files_below(const layer_actor& layer) const noexcept;
   // ---- live edits
   /// A layer wants what is below it, or itself, changed. Throws what is wrong with that.
   virtual void edit_from(layer_actor& layer, edit_kind kind, any_stack add);

@@ -45,6 +45,7 @@ public:
 
   const char* name() const override { return word_; }
   std::string_view kind() const noexcept override { return word_; }
+  bool sends_files() const noexcept override { return false; } // some descriptors cannot
 
 private:
   struct out_watch final : pollable {
@@ -56,7 +57,7 @@ private:
   void open() override;
   void ready(std::uint32_t events) noexcept override;
   ssize_t receive(std::span<char> room) noexcept override { return in_.read(room); }
-  ssize_t send(const iovec* pieces, int count, std::size_t) noexcept override {
+  ssize_t send(const iovec* pieces, int count, std::size_t, bool) noexcept override {
     return out_.write(pieces, count);
   }
   bool say_end() noexcept override;

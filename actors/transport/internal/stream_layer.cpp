@@ -1,5 +1,7 @@
 #include "actors/transport/internal/stream_layer.hpp"
 
+#include "runtime/memory/internal/bookkeeping.hpp"
+#include "runtime/supervision/internal/supervised_system.hpp"
 #include "runtime/supervision/internal/tree_sink.hpp"
 
 #include <sys/epoll.h>
@@ -113,6 +115,7 @@ bool stream_layer::listen_for_room() noexcept {
 
 void stream_layer::on_marks() {
   if (no_memory_) throw std::bad_alloc();
+  if (std::exchange(file_cut_, false) && !dead_) return cut_file();
   if (connecting_) return look_at_connect();
   // all was said while it lingers: how the peer goes changes nothing
   if (broken_) return end_as(lingering_ ? how_ : ended_by::reset);
@@ -223,6 +226,16 @@ void stream_layer::read_and_forget() {
 void stream_layer::abort(ended_by how) {
   if (in_set_ && !lingering_) break_off();
   end_as(how);
+}
+
+// The peer was told of more bytes than the file has by now.
+void stream_layer::cut_file() {
+  const bookkeeping books;
+  const failure told(std::make_error_code(std::errc::io_error),
+                     "a file got shorter, or could not be read, while it was sent",
+                     record()->path());
+  system_of(home_).tell({told, nursery_state::verdict::ignored, 0, {}, true});
+  abort(ended_by::local);
 }
 
 void stream_layer::close(ended_by how) {

@@ -38,6 +38,7 @@ public:
   void describe(const tree_sink&) const override;
   void flush() noexcept override;
   void ready(std::uint32_t events) noexcept override;
+  bool sends_files() const noexcept override { return true; }
 
 protected:
   /// `limits` outlives the layer. `fd`: one that is there already and is ours from now on; or -1.
@@ -63,9 +64,9 @@ protected:
   void own(int fd) noexcept;
 
   // ---- what kinds of descriptors do differently: as a socket does it, if nothing else is said
-  /// As recv() and sendmsg() do: never blocking; -1 and errno.
+  /// As recv() and sendmsg() do: never blocking; -1 and errno. `more`: is sent at once behind it.
   virtual ssize_t receive(std::span<char> room) noexcept;
-  virtual ssize_t send(const iovec* pieces, int count, std::size_t total) noexcept;
+  virtual ssize_t send(const iovec* pieces, int count, std::size_t total, bool more) noexcept;
   /// Our end of the stream; false: there is nothing left to say it to.
   virtual bool say_end() noexcept;
   /// What the kernel has not sent is dropped when it is closed, and the peer sees no good end.
@@ -99,10 +100,12 @@ private:
   void read_and_forget();
   void half_close();
   void broken() noexcept; // outside a turn: marks
+  void cut_file();
   void end_as(ended_by how);
   void flush_now();
   bool joined(const slice& bytes); // with what waits last
   std::uint32_t send_some();
+  ssize_t send_file(file_part& part) noexcept;
   void drop_sent(std::size_t bytes, std::uint64_t sent_before);
   void pop_out(std::uint64_t sent);
   void look_at_confirmed();
@@ -127,7 +130,7 @@ private:
   bool hears_of_room_ = false; // that there is room is told, too
   bool waits_ = false;         // for it
   bool readable_ = false, writable_ = false, doubtful_ = false, broken_ = false, late_ = false,
-       all_sent_ = false, no_memory_ = false; // marks
+       all_sent_ = false, no_memory_ = false, file_cut_ = false; // marks
   bool peer_said_ = false;  // its end, or a reset: behind a short read there is more
   bool error_came_ = false; // or the end of both directions
   bool eof_ = false, held_ = false, closing_ = false, lingering_ = false;

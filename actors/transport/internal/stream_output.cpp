@@ -4,6 +4,7 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -18,12 +19,24 @@ constexpr int how_to_send = MSG_NOSIGNAL | MSG_DONTWAIT;
 
 } // namespace
 
-ssize_t stream_layer::send(const iovec* pieces, int count, std::size_t total) noexcept {
-  if (count == 1) return ::send(fd_, pieces->iov_base, total, how_to_send);
+ssize_t stream_layer::send(const iovec* pieces, int count, std::size_t total, bool more) noexcept {
+  const int how = more ? how_to_send | MSG_MORE : how_to_send;
+  if (count == 1) return ::send(fd_, pieces->iov_base, total, how);
   msghdr head{};
   head.msg_iov = const_cast<iovec*>(pieces);
   head.msg_iovlen = std::size_t(count);
-  return ::sendmsg(fd_, &head, how_to_send);
+  return ::sendmsg(fd_, &head, how);
+}
+
+// 0: the file has no such bytes any more. A file system that the kernel cannot send from is read.
+ssize_t stream_layer::send_file(file_part& part) noexcept {
+  auto at = off_t(part.at);
+  const auto taken = ::sendfile(fd_, part.file->fd(), &at, part.size);
+  if (taken >= 0 || (errno != EINVAL && errno != ENOSYS)) return taken;
+  char some[16 * 1024];
+  const std::span<char> read(some, std::min<std::size_t>(sizeof some, part.size));
+  if (!part.file->read(part.at, read)) return 0;
+  return ::send(fd_, read.data(), read.size(), how_to_send);
 }
 
 std::uint64_t stream_layer::unconfirmed() const noexcept {
@@ -38,13 +51,14 @@ std::uint64_t stream_layer::peer_has() const noexcept {
 }
 
 void stream_layer::write(message_ptr order) {
-  if (closing_ || finishing_) return took_above(order->bytes.size());
+  if (closing_ || finishing_)
+    return took_above(order->file ? order->file->size : order->bytes.size());
   if (!out_) {
     progress_ = home_.burst_time();
     pieces_ = 0;
   }
   if (pieces_ < most_pieces) ++pieces_;
-  if (pieces_ < most_pieces || !joined(order->bytes)) out_.push(std::move(order));
+  if (pieces_ < most_pieces || order->file || !joined(order->bytes)) out_.push(std::move(order));
   home_.dirty(*this);
 }
 
@@ -52,7 +66,8 @@ void stream_layer::write(message_ptr order) {
 // fill memory with what each letter costs.
 bool stream_layer::joined(const slice& bytes) {
   auto* last = out_.newest();
-  if (last->verb != verb::write || last->bytes.size() >= small_piece || bytes.size() >= small_piece)
+  if (last->verb != verb::write || last->file || last->bytes.size() >= small_piece ||
+      bytes.size() >= small_piece)
     return false;
   auto all = std::string(last->bytes.view());
   last->bytes = slice::copy_of(all += bytes.view());
@@ -74,7 +89,7 @@ void stream_layer::flush() noexcept {
 }
 
 void stream_layer::flush_now() {
-  if (dead_ || broken_ || waits_) return;
+  if (dead_ || broken_ || file_cut_ || waits_) return;
   const auto sent = send_some();
   if (broken_) return;
   if (sent) {
@@ -106,15 +121,39 @@ std::uint32_t stream_layer::send_some() {
       pop_out(sent_ + sent);
       continue;
     }
+    if (auto* part = out_.front()->file.get()) {
+      const auto taken = send_file(*part);
+      if (taken < 0) {
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN)
+          broken();
+        else
+          wait_for_room();
+        break;
+      }
+      if (taken == 0) {
+        file_cut_ = true;
+        wake_up();
+        break;
+      }
+      sent += std::uint32_t(taken);
+      part->at += std::uint64_t(taken);
+      part->size -= std::uint32_t(taken);
+      if (!part->size) pop_out(sent_ + sent);
+      continue;
+    }
     iovec pieces[most_at_once];
     int count = 0;
     std::size_t total = 0;
+    bool more = false;
     for (auto* m = out_.front(); m && count < most_at_once; m = out_.after(*m), ++count) {
+      more = bool(m->file);
+      if (more) break;
       const auto bytes = m->bytes.view();
       pieces[count] = {const_cast<char*>(bytes.data()), bytes.size()};
       total += bytes.size();
     }
-    const auto taken = send(pieces, count, total);
+    const auto taken = send(pieces, count, total, more);
     if (taken < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN)
@@ -134,7 +173,7 @@ std::uint32_t stream_layer::send_some() {
 }
 
 void stream_layer::drop_sent(std::size_t bytes, std::uint64_t sent_before) {
-  for (auto left = bytes; out_;) {
+  for (auto left = bytes; out_ && !out_.front()->file;) {
     auto& front = out_.front()->bytes;
     if (left < front.size()) {
       front.skip(left);
