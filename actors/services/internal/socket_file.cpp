@@ -9,7 +9,7 @@ namespace creche::internal {
 
 namespace {
 
-[[noreturn]] void fail(int error, const std::string& where, const char* why = "") {
+[[noreturn]] void refuse(int error, const std::string& where, const char* why = "") {
   throw std::system_error(error, std::generic_category(), "listen at " + where + why);
 }
 
@@ -30,15 +30,16 @@ void remove_abandoned(const socket_address& at, const std::string& path, const s
   struct stat found{};
   if (::lstat(path.c_str(), &found) != 0) {
     if (errno == ENOENT) return; // removed meanwhile
-    fail(EADDRINUSE, where);
+    refuse(EADDRINUSE, where);
   }
-  if (S_ISLNK(found.st_mode)) fail(EADDRINUSE, where, ", where a symbolic link stands");
-  if (!S_ISSOCK(found.st_mode)) fail(EADDRINUSE, where, ", where a file stands that is no socket");
-  if (is_in_use(at)) fail(EADDRINUSE, where);
+  if (S_ISLNK(found.st_mode)) refuse(EADDRINUSE, where, ", where a symbolic link stands");
+  if (!S_ISSOCK(found.st_mode))
+    refuse(EADDRINUSE, where, ", where a file stands that is no socket");
+  if (is_in_use(at)) refuse(EADDRINUSE, where);
   struct stat now{};
   if (::lstat(path.c_str(), &now) != 0 || !is_same(found, now)) return; // bind tells
   if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-    fail(errno, where, ", where a socket stands that nobody uses, and that cannot be removed");
+    refuse(errno, where, ", where a socket stands that nobody uses, and that cannot be removed");
 }
 
 } // namespace
@@ -47,14 +48,14 @@ socket_file::socket_file(int fd, const socket_address& at, unsigned mode, const 
     : path_(at.path()) {
   const auto bind = [&] { return ::bind(fd, at.get(), at.size) == 0; };
   if (!bind()) {
-    if (errno != EADDRINUSE) fail(errno, where);
+    if (errno != EADDRINUSE) refuse(errno, where);
     remove_abandoned(at, path_, where);
-    if (!bind()) fail(errno, where);
+    if (!bind()) refuse(errno, where);
   }
   if (::lstat(path_.c_str(), &made_) != 0 || ::chmod(path_.c_str(), mode_t(mode)) != 0) {
     const int error = errno;
     ::unlink(path_.c_str());
-    fail(error, where);
+    refuse(error, where);
   }
 }
 
