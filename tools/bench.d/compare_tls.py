@@ -1,7 +1,7 @@
 """compare_tls.py: what TLS costs several servers: in bulk, by small requests, by handshakes, idle.
 
-All have one certificate (ECDSA, P-256), one cipher (TLS_AES_128_GCM_SHA256), one group (X25519), and
-tickets as they come; the client is Python's ssl, which is not measured, for small requests wrk.
+All have one certificate (ECDSA, P-256), one cipher (TLS_AES_128_GCM_SHA256), one group (X25519),
+and tickets as they come; the client is Python's ssl, which is not measured, for small requests wrk.
 """
 
 import contextlib
@@ -246,7 +246,8 @@ def scratch_folder(mebibytes):
 
 def run(args, root):
     report = root / "tests" / "bench" / "wrk_report.lua"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, most_files))
     with scratch_folder(BULK >> 20) as at, contextlib.ExitStack() as stack:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", at / "key.pem",

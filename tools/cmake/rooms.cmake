@@ -22,8 +22,30 @@ function(creche_room room)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   target_link_libraries(${target} PRIVATE ${arg_LINK})
   creche_house_style(${target})
+  creche_one_unit_a_folder(${target})
   install(TARGETS ${target} EXPORT creche
     FILE_SET public_headers DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endfunction()
+
+# creche_one_unit_a_folder(<target>): with CRECHE_UNITY. Most of a unit's time goes into the headers
+# of CAF and asio. tools/tidy_units.py does the same, so names in anonymous namespaces differ within
+# a folder.
+function(creche_one_unit_a_folder target)
+  if(NOT CRECHE_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # what one .cpp file declares is nothing to another; g++ takes an included one for a header
+  target_compile_options(${target} PRIVATE -Wno-shadow
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    if(source MATCHES "asio_impl.cpp$")
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    elseif(source MATCHES "^([a-z0-9_]+)/")
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${CMAKE_MATCH_1})
+    endif()
+  endforeach()
 endfunction()
 
 # creche_tests(<room> [PLAIN <x_test.cpp>...] [FILES <x_test.cpp>...] [LINK <libraries>...]

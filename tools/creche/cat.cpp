@@ -51,9 +51,11 @@ side parse_side(const std::string& text) {
   return s;
 }
 
-/// What one says about itself on standard error.
-template <class... Args> void say(const char* form, Args... args) {
-  std::fprintf(stderr, form, args...);
+/// On standard error, in a line.
+template <class... Parts> void say(const Parts&... parts) {
+  std::string line = "creche: ";
+  ((line += parts), ...);
+  std::fputs((line += '\n').c_str(), stderr);
 }
 
 class cat_service {
@@ -88,8 +90,7 @@ private:
 
   task<> serve(nursery& n) {
     const auto handler = [this, &n](connection& from) -> task<> {
-      if (o_.verbose)
-        say("creche: %s: accepted %s\n", from_.text.c_str(), from.peer().to_text().c_str());
+      if (o_.verbose) say(from_.text, ": accepted ", from.peer().to_text());
       co_await with_nursery([&](nursery& own) { return join_with(own, from); });
       if (o_.once) n.stop();
     };
@@ -98,7 +99,7 @@ private:
                     .as_child("listener");
     try {
       const auto at = (co_await n.start_ready<endpoint>(spec)).value;
-      say("creche: listening on %s\n", at.to_text().c_str());
+      say("listening on ", at.to_text());
     } catch (const std::system_error& e) {
       failed(from_, e.what());
     }
@@ -113,17 +114,17 @@ private:
       from.abort();
       co_return;
     }
-    if (o_.verbose) say("creche: %s and %s are joined\n", from_.text.c_str(), to_.text.c_str());
+    if (o_.verbose) say(from_.text, " and ", to_.text, " are joined");
     const auto began = steady_now();
     direction there{from, *to}, back{*to, from};
     unsigned over = 0;
     const auto ended = [&](nursery& both, const side& which) {
-      if (o_.verbose) say("creche: %s: its end\n", which.text.c_str());
+      if (o_.verbose) say(which.text, ": its end");
       if (++over == 2) return both.cancel("both sides have ended");
       if (!o_.wait) return;
       both.start([&]() -> task<> {
         co_await sleep_for(*o_.wait);
-        if (o_.verbose) say("creche: the other side has said no end in time\n");
+        if (o_.verbose) say("the other side has said no end in time");
         both.cancel("--wait");
       });
     };
@@ -180,19 +181,19 @@ private:
 
   void failed(const side& which, const char* why) {
     good_ = false;
-    say("creche: %s: %s\n", which.text.c_str(), why);
+    say(which.text, ": ", why);
   }
   void judge(const side& which, const close_record& end) {
     const bool bad = end.how != ended_by::clean;
     good_ &= !bad;
-    if (o_.verbose || (bad && end.how != ended_by::local))
-      say("creche: %s: %s\n", which.text.c_str(), end.to_text().c_str());
+    if (o_.verbose || (bad && end.how != ended_by::local)) say(which.text, ": ", end.to_text());
   }
   void tell_count(const direction& there, const direction& back, time_point began,
                   const char* end) const {
     const std::chrono::duration<double> time = steady_now() - began;
-    say("creche: %" PRIu64 " bytes from %s, %" PRIu64 " bytes from %s, in %.1f s%s", there.bytes,
-        from_.text.c_str(), back.bytes, to_.text.c_str(), time.count(), end);
+    std::fprintf(stderr,
+                 "creche: %" PRIu64 " bytes from %s, %" PRIu64 " bytes from %s, in %.1f s%s",
+                 there.bytes, from_.text.c_str(), back.bytes, to_.text.c_str(), time.count(), end);
   }
 
   const options& o_;
