@@ -376,6 +376,34 @@ CRECHE_TEST("L1: STARTTLS: tls comes while bytes flow") {
   });
 }
 
+CRECHE_TEST("L1: tls comes right below a task that asks for nothing meanwhile") {
+  const auto asks = client();
+  const auto serves = server();
+  auto ends = memory_pair();
+  co_await with_nursery([&](nursery& all) -> task<> {
+    co_await talk(all, ends.a / fixed(1), ends.b / fixed(1),
+                  [&](connection& a, connection& b) -> task<> {
+                    a.read_ahead(false);
+                    b.read_ahead(false);
+                    co_await when_all(
+                        [&]() -> task<> {
+                          co_await a.send("?");
+                          CHECK(co_await line(a) == "S");
+                          co_await a.replace("fixed", asks);
+                          co_await a.send("secret");
+                          CHECK(co_await line(a) == "secret too");
+                        }(),
+                        [&]() -> task<> {
+                          CHECK(co_await line(b) == "?");
+                          co_await b.send("S");
+                          co_await b.replace("fixed", serves);
+                          CHECK(co_await line(b) == "secret");
+                          co_await b.send("secret too");
+                        }());
+                  });
+  });
+}
+
 CRECHE_TEST(
     "P12, TS.unwrap: tls goes, plain bytes follow on the same connection, tls again, resumed") {
   const auto asks = client();
