@@ -90,6 +90,7 @@ void layer_actor::give_facts(handover& to, bool goes) {
     if (!goes) unused_taken();
   }
   need_ = 0;
+  blocked_ = false; // what had no room above is gone, and what comes now may be an end
   down_->up.wants_no_more();
   while (auto fact = in_.pop()) to.facts.push(std::move(fact));
   to.established = established_came_;

@@ -404,6 +404,28 @@ CRECHE_TEST("L1: tls comes right below a task that asks for nothing meanwhile") 
   });
 }
 
+CRECHE_TEST("L1: what somebody put behind the plain answer is refused, at once") {
+  const auto asks = client();
+  memory_wire wire;
+  co_await with_nursery([&](nursery& all) -> task<> {
+    auto a = co_await open(all, wire.transport() / lines(line_end::lf));
+    a.read_ahead(false);
+    wire.feed("go\nan answer to a question that nobody has asked yet\n");
+    CHECK(co_await line(a) == "go");
+    co_await sleep_for(1ms); // lines has it, and no room above
+    const auto began = now();
+    try {
+      co_await a.insert_below("lines", asks);
+      CHECK(false);
+    } catch (const connection_lost& e) {
+      CHECK(e.record().how == ended_by::refused);
+      CHECK(e.record().why == tls_errc::not_tls);
+    }
+    (void)co_await a.ended();
+    CHECK(now() == began);
+  });
+}
+
 CRECHE_TEST(
     "P12, TS.unwrap: tls goes, plain bytes follow on the same connection, tls again, resumed") {
   const auto asks = client();
