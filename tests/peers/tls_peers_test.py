@@ -216,6 +216,7 @@ def killed_s_server(authority, certificate, key):
 
 
 def by_gnutls_serv(authority, certificate, key):
+    """It listens at every address: it knows no other way."""
     def serving(mode, version):
         return lambda port: [
             installed("gnutls-serv"), mode, "--port", str(port), "--x509certfile", certificate,
