@@ -22,6 +22,9 @@ JUDGED_AS = {
     "idle_between_frames": "idle",
     "rate_limit_between_frames": "rate_limit",
     "user_layer": "plain",            # the shell of every layer of a user's
+    "unix_socket": "unix",
+    "abstract_socket": "abstract",
+    "descriptor_layer": "descriptors",
 }
 NOT_JUDGED = {
     "layer_actor": "what every layer derives from; nobody makes one",
@@ -36,6 +39,11 @@ NOT_JUDGED = {
 HELD_BY = {
     "tcp": "tests/actors/transport/tcp_layer_test.cpp",
     "memory": "tests/actors/testing/memory_test.cpp",
+    "unix": "tests/actors/transport/unix_socket_test.cpp",
+    "abstract": "tests/actors/transport/unix_socket_test.cpp",
+    "connected_socket": "tests/actors/transport/stream_layer_test.cpp",
+    "descriptors": "tests/actors/transport/stream_layer_test.cpp",
+    "stdio": "tests/scenarios/cat_test.py",
 }
 
 FUNCTION = re.compile(r"^(?:template <[^\n]*>\s)?stack_of<[^;={}()]*>\s+(\w+)\(", re.M)
