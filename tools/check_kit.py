@@ -86,7 +86,10 @@ def judge(files, cases, held):
     has_case = set(FINE.findall(cases))
     findings = []
     for word, where, what in offered(files):
-        if word in HELD_BY:
+        if word in HELD_BY and HELD_BY[word].endswith(".py"):
+            if "check(" not in held.get(word, ""):
+                findings.append(f"{where}: {HELD_BY[word]}, which holds {word}, has no checks")
+        elif word in HELD_BY:
             if not re.search(r"\b(TEST_CASE|CRECHE_TEST)\(", held.get(word, "")):
                 findings.append(f"{where}: {HELD_BY[word]}, which holds {word}, has no cases")
         elif word not in has_case:
