@@ -19,17 +19,13 @@ public:
   own_loop(const own_loop&) = delete;
 
   /// A task of `here` waits. Throws std::logic_error if it belongs to another loop that lives.
-  void wait_on(internal::loop& here, const char* what) {
-    if (loop_.load(std::memory_order_relaxed) != &here) [[unlikely]]
-      bind(here, what);
-  }
+  void wait_on(internal::loop& here, const char* what);
   /// Not a wait; by this thread. Throws std::logic_error as above.
   void touch(const char* what) const {
     if (auto* bound = loop_.load(std::memory_order_relaxed)) look(*bound, what);
   }
 
 private:
-  void bind(internal::loop& here, const char* what);
   void look(const internal::loop& bound, const char* what) const;
 
   bool lives(const internal::loop& bound) const noexcept;

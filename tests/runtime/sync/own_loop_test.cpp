@@ -3,6 +3,7 @@
 #include "runtime/sync/event.hpp"
 #include "runtime/sync/unbounded_mailbox.hpp"
 #include "tests/runtime/clean_run.hpp"
+#include "tests/runtime/real_loops.hpp"
 
 using namespace creche;
 using namespace creche::testing;
@@ -100,6 +101,18 @@ TEST_CASE("T12: a parking and a mailbox are of one loop") {
   };
   check_sentence(error_elsewhere(get, put), "mailbox: ");
   CHECK(mailbox.statistics().put == 0);
+}
+
+TEST_CASE("T12: a loop that lies where an ended one lay is another loop") {
+  real_loops other(1);
+  alignas(internal::loop) static char place[sizeof(internal::loop)];
+  creche::detail::own_loop owned;
+  for (int round = 0; round < 2; ++round) {
+    auto* here = new (place) internal::loop(other.caf(), other[0].time(), 7);
+    owned.wait_on(*here, "it");
+    CHECK_THROWS_AS(owned.wait_on(other[0], "it"), std::logic_error);
+    here->~loop();
+  }
 }
 
 TEST_CASE("T12: what outlives a loop may be used on the next one") {
