@@ -2,7 +2,7 @@
 import random
 import warnings
 
-warnings.simplefilter("ignore")  # Trio 0.22 warns that its MultiError will go
+warnings.simplefilter("ignore")  # of what Trio will take away
 import trio
 import trio.testing
 from trio._core import _run
@@ -301,7 +301,7 @@ class Stage:
         except BaseException as error:
             cleanup_error = error
         if errors_in(cleanup_error) and errors_in(body_error):
-            raise trio.MultiError(errors_in(cleanup_error) + errors_in(body_error))
+            raise BaseExceptionGroup("", errors_in(cleanup_error) + errors_in(body_error))
         if errors_in(cleanup_error) or (cleanup_error and not errors_in(body_error)):
             raise cleanup_error
         if body_error:
