@@ -18,16 +18,15 @@ namespace {
 
 } // namespace
 
-void own_loop::wait_on(internal::loop& here, const char* what) {
-  const auto number = here.number();
+void own_loop::bind(internal::loop& here, const char* what) {
+  const auto born = loops_born.load(std::memory_order_relaxed);
   auto* bound = loop_.load(std::memory_order_relaxed);
-  if (bound == &here && number_.load(std::memory_order_relaxed) == number) [[likely]]
-    return;
   while (bound != &here) {
     if (bound && lives(*bound)) fail_wrong_loop(what);
     if (loop_.compare_exchange_weak(bound, &here, std::memory_order_relaxed)) break;
   }
-  number_.store(number, std::memory_order_relaxed);
+  number_.store(here.number(), std::memory_order_relaxed);
+  born_.store(born, std::memory_order_relaxed);
 }
 
 void own_loop::look(const internal::loop& bound, const char* what) const {

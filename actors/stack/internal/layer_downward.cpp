@@ -75,7 +75,7 @@ void layer_actor::write_below(slice&& bytes) {
 void layer_actor::write_below(file_part&& part) {
   const auto size = part.size;
   auto order = std::make_unique<message>(verb::write);
-  order->file = std::make_unique<file_part>(std::move(part));
+  order->file.reset(new file_part(std::move(part)));
   down_->down.add(size);
   put(*below_, std::move(order));
 }

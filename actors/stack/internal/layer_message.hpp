@@ -39,7 +39,7 @@ struct message final : letter, detail::pooled {
   flush_level level = flush_level::stack; // of a question and its answer,
   std::uint32_t ticket = 0;               // and its number; that of an edit
   slice bytes;
-  std::unique_ptr<file_part> file; // written in place of bytes, to a transport that sends files
+  file_part_ptr file; // written in place of bytes, to a transport that sends files
 
   explicit message(internal::verb v, slice&& b = {}) noexcept;
   /// The question of an edit.

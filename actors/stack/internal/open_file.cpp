@@ -36,4 +36,6 @@ bool open_file::read(std::uint64_t at, std::span<char> to) const noexcept {
   return true;
 }
 
+void file_part::deleter::operator()(file_part* part) const noexcept { delete part; }
+
 } // namespace creche::internal

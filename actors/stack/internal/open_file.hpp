@@ -31,6 +31,12 @@ struct file_part {
   std::shared_ptr<const open_file> file;
   std::uint64_t at;
   std::uint32_t size;
+
+  /// Not inline: a letter without a file pays for one look.
+  struct deleter {
+    void operator()(file_part* part) const noexcept;
+  };
 };
+using file_part_ptr = std::unique_ptr<file_part, file_part::deleter>;
 
 } // namespace creche::internal

@@ -62,7 +62,7 @@ void user_layer::established_above() {
 take user_layer::received(const slice& in) {
   if (ending_ || input_over_) return {in.size()};
   // A handshake sends nothing up: it goes on even if the task above asks for nothing.
-  if (told_established_ && !room_above()) return wait_for_room_above();
+  if (!room_above() && told_established_) return wait_for_room_above();
   if (limits_) last_in_ = home_.burst_time();
   return layer_->received(in);
 }

@@ -1,5 +1,6 @@
 #include "runtime/loop/internal/loop.hpp"
 
+#include "runtime/loop/detail/loops_born.hpp"
 #include "runtime/loop/internal/dice.hpp"
 #include "runtime/loop/internal/guest.hpp"
 #include "runtime/loop/internal/poll_set.hpp"
@@ -26,7 +27,6 @@ std::uint64_t ticks(time_point at) noexcept {
 // Those that were not closed; looked at only to say what is wrong.
 struct census {
   spin_lock lock;
-  std::uint64_t born = 0;
   std::vector<std::pair<const loop*, std::uint64_t>> living;
 };
 census& all_loops() {
@@ -36,8 +36,10 @@ census& all_loops() {
 std::uint64_t note_birth(const loop& born) {
   auto& all = all_loops();
   std::lock_guard hold(all.lock);
-  all.living.emplace_back(&born, ++all.born);
-  return all.born;
+  const auto number = detail::loops_born.load(std::memory_order_relaxed) + 1;
+  all.living.emplace_back(&born, number);
+  detail::loops_born.store(number, std::memory_order_relaxed);
+  return number;
 }
 void note_end(const loop& ended) noexcept {
   auto& all = all_loops();

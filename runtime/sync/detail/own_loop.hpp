@@ -4,6 +4,8 @@
 // for it would be a race. Two relaxed loads at most; a message about misuse is all it gives.
 #pragma once
 
+#include "runtime/loop/detail/loops_born.hpp"
+
 #include <atomic>
 #include <cstdint>
 
@@ -19,19 +21,26 @@ public:
   own_loop(const own_loop&) = delete;
 
   /// A task of `here` waits. Throws std::logic_error if it belongs to another loop that lives.
-  void wait_on(internal::loop& here, const char* what);
+  void wait_on(internal::loop& here, const char* what) {
+    if (loop_.load(std::memory_order_relaxed) != &here ||
+        born_.load(std::memory_order_relaxed) != loops_born.load(std::memory_order_relaxed))
+        [[unlikely]]
+      bind(here, what);
+  }
   /// Not a wait; by this thread. Throws std::logic_error as above.
   void touch(const char* what) const {
     if (auto* bound = loop_.load(std::memory_order_relaxed)) look(*bound, what);
   }
 
 private:
+  void bind(internal::loop& here, const char* what);
   void look(const internal::loop& bound, const char* what) const;
 
   bool lives(const internal::loop& bound) const noexcept;
 
   std::atomic<internal::loop*> loop_{nullptr}; // it may have ended
   std::atomic<std::uint64_t> number_{0};       // of that loop: addresses come again
+  std::atomic<std::uint64_t> born_{0};         // so many loops when it was known last
 };
 
 } // namespace creche::detail
