@@ -3,7 +3,6 @@
 #include "actors/stack/internal/open_file.hpp"
 #include "protocols/http1/grammar.hpp"
 
-#include <memory>
 #include <stdexcept>
 
 namespace creche::http1 {
@@ -18,7 +17,7 @@ response response::stream(int status, media_type type, producer produce,
 
 response response::file(int status, media_type type, const std::string& path) {
   response result(status, {}, std::move(type));
-  result.file_ = std::make_shared<const internal::open_file>(path);
+  result.file_ = detail::shared<internal::open_file>::make<internal::open_file>(path);
   return result;
 }
 

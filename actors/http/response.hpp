@@ -3,11 +3,11 @@
 
 #include "actors/http/writer.hpp"
 #include "runtime/memory/function.hpp"
+#include "runtime/memory/shared.hpp"
 #include "runtime/task/task.hpp"
 
 #include <concepts>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -106,7 +106,7 @@ private:
   std::string_view content_type_; // static text
   std::vector<std::pair<std::string, std::string>> fields_;
   producer producer_;
-  std::shared_ptr<const internal::open_file> file_;
+  detail::shared<internal::open_file> file_;
   std::optional<std::uint64_t> length_;
 };
 

@@ -37,19 +37,19 @@ struct exchange : detail::counted<exchange>, detail::pooled {
 
   // ---- the layer's side: what it needs only while there is a request
   creche::hold busy;
-  slice whole;                           // what is left of a response that was given whole
-  std::shared_ptr<const open_file> file; // or that is a file,
-  std::uint64_t file_at = 0;             // from there on
-  caf::strong_actor_ptr task_address;    // once the task asked for the body, or streams
-  std::deque<slice>* stream = nullptr;   // pieces of a streamed body that wait for room below
-  byte_rate rate;                        // of the request's body
-  std::uint64_t length = 0;              // of a streamed body that says it,
-  std::uint64_t unwritten = 0;           // and how much of it has not come yet
-  std::uint64_t sent = 0;                // of the response's body
-  time_point began{};                    // its head was there
-  int status = 0;                        // of the response, once it went out
-  std::uint64_t discarded = 0;           // of the request's body, after the response
-  std::error_code body_why;              // how the request's body ended
+  slice whole;                         // what is left of a response that was given whole
+  detail::shared<open_file> file;      // or that is a file,
+  std::uint64_t file_at = 0;           // from there on
+  caf::strong_actor_ptr task_address;  // once the task asked for the body, or streams
+  std::deque<slice>* stream = nullptr; // pieces of a streamed body that wait for room below
+  byte_rate rate;                      // of the request's body
+  std::uint64_t length = 0;            // of a streamed body that says it,
+  std::uint64_t unwritten = 0;         // and how much of it has not come yet
+  std::uint64_t sent = 0;              // of the response's body
+  time_point began{};                  // its head was there
+  int status = 0;                      // of the response, once it went out
+  std::uint64_t discarded = 0;         // of the request's body, after the response
+  std::error_code body_why;            // how the request's body ended
 
   // ---- both
   gauge in, out;

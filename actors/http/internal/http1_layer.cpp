@@ -45,7 +45,7 @@ void http1_layer::end_exchange() noexcept {
   if (!now_) return;
   if (responded_ && !written_) note_answer(); // it was cut
   now_->whole = {};
-  now_->file.reset();
+  now_->file = {};
   delete std::exchange(now_->stream, nullptr);
   now_->task_address = nullptr;
   now_ = exchange_ref();

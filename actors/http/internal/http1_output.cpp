@@ -150,7 +150,7 @@ void http1_output::send_file() {
     }
     now_->sent += n;
     now_->file_at += n;
-    if (n == left) file.reset();
+    if (n == left) file = {};
   }
 }
 

@@ -2,6 +2,8 @@
 // thread.
 #pragma once
 
+#include "runtime/memory/shared.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,7 +30,7 @@ private:
 
 /// What of a file is to be sent.
 struct file_part {
-  std::shared_ptr<const open_file> file;
+  detail::shared<open_file> file;
   std::uint64_t at;
   std::uint32_t size;
 
