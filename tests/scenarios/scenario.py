@@ -48,6 +48,14 @@ def until(condition, seconds=DEADLINE_SECONDS):
         time.sleep(0.005)
 
 
+def memory_kib(pid):
+    """What it holds; 0 under AddressSanitizer, which keeps what is freed and finds leaks."""
+    with open(f"/proc/{pid}/status") as f:
+        status = f.read()
+    size, held = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) for name in ("VmSize", "VmRSS"))
+    return 0 if size > 1 << 30 else held  # its shadow is terabytes
+
+
 class Demo:
     """The server under test, on a port of its own; a context manager that leaves nothing behind."""
 
@@ -119,12 +127,7 @@ class Demo:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def memory_kib(self):
-        """What it holds; 0 under AddressSanitizer, which keeps what is freed and finds leaks."""
-        with open(f"/proc/{self.pid}/status") as f:
-            status = f.read()
-        size, held = (int(re.search(rf"{name}:\s+(\d+)", status)[1])
-                      for name in ("VmSize", "VmRSS"))
-        return 0 if size > 1 << 30 else held  # its shadow is terabytes
+        return memory_kib(self.pid)
 
 
 class Response:
