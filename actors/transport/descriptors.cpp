@@ -2,10 +2,9 @@
 
 #include "actors/stack/internal/text_arguments.hpp"
 #include "actors/stack/stack_words.hpp"
+#include "actors/transport/internal/accepted_socket.hpp"
 #include "actors/transport/internal/descriptor_layer.hpp"
 #include "actors/transport/internal/socket_address.hpp"
-#include "actors/transport/internal/tcp_layer.hpp"
-#include "actors/transport/internal/unix_layer.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -108,10 +107,7 @@ public:
   void add_to(internal::stack_actor& stack) const override {
     int fd = pair_.take("connected_socket").first;
     stack.note_ends({peer_.packed(), own_.packed()});
-    if (own_.family() == AF_UNIX)
-      stack.add_layer<internal::unix_layer>("unix", nullptr, fd, usual_);
-    else
-      stack.add_layer<internal::tcp_layer>("tcp", nullptr, fd, usual_);
+    internal::accepted_socket::add_to(stack, fd, usual_);
   }
 
 private:

@@ -105,6 +105,7 @@ private:
   void flush_now();
   bool joined(const slice& bytes); // with what waits last
   std::uint32_t send_some();
+  bool may_send_again() noexcept;
   ssize_t send_file(file_part& part) noexcept;
   void drop_sent(std::size_t bytes, std::uint64_t sent_before);
   void pop_out(std::uint64_t sent);

@@ -113,6 +113,16 @@ void stream_layer::flush_now() {
   }
 }
 
+// After a send that failed: at once? Else there is no room, or it is the end.
+bool stream_layer::may_send_again() noexcept {
+  if (errno == EINTR) return true;
+  if (errno == EAGAIN)
+    wait_for_room();
+  else
+    broken();
+  return false;
+}
+
 // Until all is sent, or there is no room; so many bytes.
 std::uint32_t stream_layer::send_some() {
   std::uint32_t sent = 0;
@@ -124,11 +134,7 @@ std::uint32_t stream_layer::send_some() {
     if (auto* part = out_.front()->file.get()) {
       const auto taken = send_file(*part);
       if (taken < 0) {
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN)
-          broken();
-        else
-          wait_for_room();
+        if (may_send_again()) continue;
         break;
       }
       if (taken == 0) {
@@ -155,11 +161,7 @@ std::uint32_t stream_layer::send_some() {
     }
     const auto taken = send(pieces, count, total, more);
     if (taken < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN)
-        broken();
-      else
-        wait_for_room();
+      if (may_send_again()) continue;
       break;
     }
     drop_sent(std::size_t(taken), sent_ + sent);
