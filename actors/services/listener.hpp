@@ -12,8 +12,8 @@
 //
 // A unix socket: its file is made when the listener starts, and removed when it ends. One that a
 // killed process has left behind is removed first; a socket in use, a symbolic link, and a file
-// that is no socket, are not: the child fails. A handler learns who has connected from its
-// connection's or request's facts: peer_credentials (unix_socket.hpp).
+// that is no socket, are not: the child fails. What the kernel knows of the peer stands in the
+// facts of its connection or request: peer_credentials (unix_socket.hpp).
 #pragma once
 
 #include "actors/http/server.hpp"

@@ -22,13 +22,14 @@ class stack_words;
 /// behind the path what is not as usual, like "write_stall=1m" and "linger=500ms". There is no time
 /// to connect: it is done at once, or fails; also when the server has no room in its queue.
 stack_of<no_speech, octets> unix_socket(std::string_view path, const transport_timeouts& t = {});
-/// The same for a name in no file system. Whoever is first can take such a name, on Linux only
-/// (unix(7)): ask who the peer is. As text "abstract(app)".
+/// The same for a name in no file system, on Linux only (unix(7)). Any process may have taken such
+/// a name first: look at peer_credentials. As text "abstract(app)".
 stack_of<no_speech, octets> abstract_socket(std::string_view name,
                                             const transport_timeouts& t = {});
 
-/// The process at the other end of a unix socket, and as whom it ran, when it connected or began to
-/// listen; as the kernel says (SO_PEERCRED of unix(7)). Among the facts of its connection.
+/// The process at the other end of a unix socket, its user and its group, as they were when it
+/// connected or began to listen; as the kernel says (SO_PEERCRED of unix(7)). Among the facts of
+/// its connection.
 struct peer_credentials {
   pid_t pid = 0; ///< 0: of another namespace
   uid_t uid = 0;

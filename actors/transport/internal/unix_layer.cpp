@@ -26,7 +26,7 @@ void unix_layer::open() {
   opened();
 }
 
-// Whoever connected or listened, at that time: what it is now may be something else.
+// As the peer was when it connected or began to listen; its process may have changed since.
 void unix_layer::note_credentials(int fd) {
   ucred theirs{};
   socklen_t size = sizeof theirs;
