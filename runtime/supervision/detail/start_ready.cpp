@@ -40,12 +40,9 @@ std::string start_awaiter_base::subject() const {
 }
 
 aborted start_awaiter_base::abort() noexcept {
-  if (auto* record = slot_->record) {
-    if (slot_->open.load())
-      nursery_.starter_left(*record);
-    else // it has said that it is ready: the value comes first
-      nursery_.cancel_child(*record);
-  }
+  // One that has said that it is ready is its nursery's from then on, and its answer is on the way.
+  auto* record = slot_->record;
+  if (record && slot_->open.load()) nursery_.starter_left(*record);
   return aborted::told; // its frame stays until the child has ended or answered
 }
 

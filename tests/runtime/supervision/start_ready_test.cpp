@@ -173,6 +173,29 @@ TEST_CASE(
   });
 }
 
+TEST_CASE("S4: a child that has said its value stays, also if its starter is cancelled just then") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) { // who has the next turn is drawn
+    CAPTURE(seed);
+    bool got = false, completed = false;
+    run_clean({.seed = seed}, [&](nursery& n) -> task<> {
+      nursery* of_the_starter = nullptr;
+      child_spec spec("server", [&](ready<int> say) -> task<> {
+        say(7);
+        of_the_starter->cancel(); // the value is on its way
+        co_await sleep_for(1s);
+        completed = true;
+      });
+      auto starter = [&](nursery& inner) -> task<> {
+        of_the_starter = &inner;
+        got = (co_await n.start_ready<int>(spec)).value == 7;
+      };
+      co_await with_nursery(starter);
+    });
+    CHECK(got);
+    CHECK(completed);
+  }
+}
+
 TEST_CASE("S4 start_ready in a nursery that stops, and in one that is cancelled") {
   run_clean([](nursery&) -> task<> {
     std::string said;
