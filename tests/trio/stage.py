@@ -5,6 +5,7 @@ import warnings
 warnings.simplefilter("ignore")  # of what Trio will take away
 import trio
 import trio.testing
+from outcome import capture
 from trio._core import _run
 
 END = 10**12  # when everything that is left is cancelled; creche's stage knows it, too
@@ -74,6 +75,47 @@ class Starting:
 
 
 Starting.patch(_run.CancelStatus)
+
+
+def make_the_end_of_a_nursery_a_checkpoint():
+    """As with creche and with Trio 0.22: a cancel reaches a task that is at the end of a nursery's
+    block, whether it waits there for children or not. Since Trio 0.23 (its issue 1457) it does not,
+    and the next checkpoint tells the task. This is all that newer versions do otherwise here."""
+    wait, end = _run.wait_task_rescheduled, _run.Nursery._nested_child_finished
+
+    def add(nursery, error):
+        nursery._pending_excs.append(error)
+        nursery.cancel_scope.cancel()
+
+    async def wait_and_be_told(abort):
+        if abort.__qualname__.startswith("Nursery."):
+            inside = dict(zip(abort.__code__.co_freevars, abort.__closure__))
+            nursery = inside["self"].cell_contents
+
+            def abort(raise_cancel):
+                add(nursery, capture(raise_cancel).error)
+                return trio.lowlevel.Abort.FAILED
+
+        return await wait(abort)
+
+    async def look_and_end(nursery, error):
+        if error is not None:
+            add(nursery, error)
+        nursery._nested_child_running = False
+        nursery._check_nursery_closed()
+        if nursery._closed:
+            try:
+                await trio.lowlevel.checkpoint()
+            except BaseException as cancelled:
+                add(nursery, cancelled)
+        return await end(nursery, None)
+
+    _run.wait_task_rescheduled = wait_and_be_told
+    _run.Nursery._nested_child_finished = look_and_end
+
+
+if tuple(map(int, trio.__version__.split(".")[:2])) >= (0, 23):
+    make_the_end_of_a_nursery_a_checkpoint()
 
 
 class Around:
@@ -261,7 +303,10 @@ class Stage:
         async def start():
             # creche looks for a cancel first, and starts nobody then; Trio's start does not look
             await trio.lowlevel.checkpoint()
-            return await nursery.start(begin)
+            try:
+                return await nursery.start(begin)
+            except trio.TrioInternalError as error:  # newer ones cannot raise two: a cancel, and
+                raise error.__cause__  # what the child raised then
 
         await self.noted(id, start, "started")
 
