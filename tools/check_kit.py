@@ -30,6 +30,7 @@ NOT_JUDGED = {
     "layer_actor": "what every layer derives from; nobody makes one",
     "http1_output": "what http1_layer derives from; nobody makes one",
     "stream_layer": "what every transport derives from; nobody makes one",
+    "datagram_layer": "the same of those that carry datagrams",
     "top_layer": "the task's end of a stack: connection_test",
     "app": "the kit's own",
     "frames_app": "the kit's own",
@@ -39,6 +40,8 @@ NOT_JUDGED = {
 HELD_BY = {
     "tcp": "tests/actors/transport/tcp_layer_test.cpp",
     "memory": "tests/actors/testing/memory_test.cpp",
+    "udp": "tests/actors/transport/udp_test.cpp",
+    "udp_peer": "tests/actors/transport/udp_test.cpp",
     "unix": "tests/actors/transport/unix_socket_test.cpp",
     "abstract": "tests/actors/transport/unix_socket_test.cpp",
     "connected_socket": "tests/actors/transport/stream_layer_test.cpp",

@@ -7,6 +7,7 @@
 #include "actors/layers/tls.hpp"
 #include "actors/transport/descriptors.hpp"
 #include "actors/transport/tcp.hpp"
+#include "actors/transport/udp.hpp"
 #include "actors/transport/unix_socket.hpp"
 
 namespace creche {
@@ -20,6 +21,7 @@ stack_words standard_words() {
   add_tap_word(words);
   add_stdio_word(words);
   add_tls_word(words);
+  add_udp_word(words);
   add_unix_words(words);
   return words;
 }

@@ -10,7 +10,7 @@ namespace {
 
 class accepted_part final : public detail::layer_part {
 public:
-  explicit accepted_part(const char* word) : layer_part(word, speech::nothing, speech::octets) {}
+  accepted_part(const char* word, speech upward) : layer_part(word, speech::nothing, upward) {}
   void add_to(stack_actor& stack) const override {
     static_cast<served_stack&>(stack).add_transport();
   }
@@ -33,7 +33,10 @@ struct handler_call {
 } // namespace
 
 stack_service::stack_service(const endpoint& at, const any_stack& upper, listener::handler handler)
-    : whole(any_stack(detail::part::make<accepted_part>(accepted_socket::word(at))).on_top(upper)),
+    : stack_service(accepted_socket::word(at), speech::octets, upper, std::move(handler)) {}
+stack_service::stack_service(const char* word, speech transport, const any_stack& upper,
+                             listener::handler handler)
+    : whole(any_stack(detail::part::make<accepted_part>(word, transport)).on_top(upper)),
       serve(std::move(handler)) {
   if (serve && whole.above() == speech::nothing)
     throw std::invalid_argument("listener: there is nothing to say to the top layer of " +

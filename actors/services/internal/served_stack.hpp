@@ -17,9 +17,12 @@ struct stack_service {
   child_rules handler_rules{}; // as long as a connection may drain
 
   stack_service(const endpoint& at, const any_stack& upper, listener::handler handler);
+  /// On a transport that its served_stack makes in add_transport(). `word` is static text.
+  stack_service(const char* word, speech transport, const any_stack& upper,
+                listener::handler handler);
 };
 
-class served_stack final : public opened_stack {
+class served_stack : public opened_stack {
 public:
   served_stack(caf::actor_config& cfg, child_record* record, int fd, const connection_ends& ends,
                std::shared_ptr<const stack_service> service, connection_counters& counters,
@@ -28,7 +31,7 @@ public:
   void opened() override;
   void transport_ended(ended_by how) noexcept override { counters_.note_closed(how); }
   const creche::facts* service_facts() const noexcept override { return &counters_.for_layers; }
-  void add_transport();
+  virtual void add_transport();
 
 private:
   bool has_user() const noexcept override { return bool(service_->serve); }

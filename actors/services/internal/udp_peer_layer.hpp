@@ -1,0 +1,50 @@
+// udp_peer_layer.hpp: the transport of one peer of a UDP listener, which shares its socket.
+#pragma once
+
+#include "actors/services/internal/udp_peers.hpp"
+#include "actors/services/udp_listener.hpp"
+#include "actors/transport/internal/datagram_layer.hpp"
+#include "actors/transport/internal/datagram_socket.hpp"
+
+#include <vector>
+
+namespace creche::internal {
+
+/// What the peers of a listener share. It outlives them.
+struct udp_port {
+  datagram_socket socket;
+  udp_peers peers;
+  std::vector<udp_peer_layer*> waiting; // for room
+  const udp_listener_options& options;
+
+  explicit udp_port(const udp_listener_options& o) noexcept : options(o) {}
+};
+
+class udp_peer_layer final : public datagram_layer, timer {
+public:
+  udp_peer_layer(caf::actor_config& cfg, child_record* record, stack_actor& stack, udp_port& port,
+                 std::shared_ptr<udp_peer> peer);
+  ~udp_peer_layer() override { leave_port(); } // it may never have started
+
+  void describe(const tree_sink& out) const override;
+  /// A datagram waits in the peer.
+  void came() noexcept { may_read(); }
+  void has_room() noexcept { may_send(); }
+  void note_dropped() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
+
+private:
+  void attached() override;
+  sent send(std::string_view datagram) noexcept override;
+  void read() override;
+  void on_marks() override;
+  void on_over() noexcept override;
+  void leave_port() noexcept;
+
+  udp_port& port_;
+  const std::shared_ptr<udp_peer> peer_;
+  bool silent_ = false; // a mark
+  bool attached_ = false;
+  std::atomic<std::uint64_t> dropped_{0}, unproven_{0};
+};
+
+} // namespace creche::internal
