@@ -59,7 +59,8 @@ private:
 
 /// A certificate with its chain, and its key, from files in PEM form. The key is not encrypted, and
 /// its file cannot be read, or changed, by others (mode 0640 at most). Throws std::system_error for
-/// a file that cannot be read.
+/// a file that cannot be read. From the first key on the process leaves no core dump, which would
+/// have the key in it (RLIMIT_CORE is set to 0); a program that wants one sets it again.
 tls_certificates certificate_files(std::string chain, std::string key);
 /// The same from memory.
 tls_certificates certificate_text(tls_protocol::identity shown);

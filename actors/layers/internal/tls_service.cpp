@@ -3,6 +3,7 @@
 #include "actors/stack/internal/text_arguments.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,16 @@ std::string read_file(const std::string& path, bool secret) {
   return text;
 }
 
+// Once: a program that wants them all the same says so afterwards.
+void forbid_core_dumps() {
+  [[maybe_unused]] static const bool forbidden = [] {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_CORE, &limit) != 0) return false;
+    limit.rlim_cur = 0;
+    return ::setrlimit(RLIMIT_CORE, &limit) == 0;
+  }();
+}
+
 tls_protocol::identity read_pair(const std::string& chain, const std::string& key) {
   auto shown = tls_protocol::identity{read_pem(chain), read_key(key), chain};
   if (chain != key) shown.called += " with " + key;
@@ -57,7 +68,10 @@ tls_protocol::identity read_pair(const std::string& chain, const std::string& ke
 } // namespace
 
 std::string read_pem(const std::string& path) { return read_file(path, false); }
-std::string read_key(const std::string& path) { return read_file(path, true); }
+std::string read_key(const std::string& path) {
+  forbid_core_dumps();
+  return read_file(path, true);
+}
 
 std::function<void(std::string_view)> key_log_to(const std::string& path) {
   if (path.empty()) return {};
@@ -101,6 +115,7 @@ void tls_source::add_files(std::string chain, std::string key) {
 }
 
 void tls_source::add(tls_protocol::identity given) {
+  forbid_core_dumps();
   std::lock_guard one_at_a_time(changes_);
   auto all = entries();
   all.push_back({{}, {}, std::move(given)});

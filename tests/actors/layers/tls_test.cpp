@@ -14,6 +14,8 @@
 #include "runtime/testing/virtual_run.hpp"
 #include "tests/actors/layers/tls_files.hpp"
 
+#include <sys/resource.h>
+
 #include <string>
 
 using namespace creche;
@@ -22,6 +24,20 @@ using namespace std::chrono_literals;
 using tls_errc = tls_protocol::errc;
 
 namespace {
+
+rlim_t core_limit() {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_CORE, &limit) == 0);
+  return limit.rlim_cur;
+}
+
+// As it may be in a program that has no key yet: this runs before every case.
+[[maybe_unused]] const bool dumps_are_allowed = [] {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  return ::setrlimit(RLIMIT_CORE, &limit) == 0;
+}();
 
 /// Opens both ends of a pair at the same time: each waits for the other's handshake.
 template <class One, class Two, class Body>
@@ -51,6 +67,18 @@ auto server(const tls_server_options& how = {}) { return tls(tls_files().certifi
 auto client(tls_client_options how = {}) { return tls("localhost", asking(std::move(how))); }
 
 } // namespace
+
+TEST_CASE(
+    "L5: from the first key on the process leaves no core dump, unless it says so afterwards") {
+  (void)tls_files().certificates();
+  CHECK(core_limit() == 0);
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_CORE, &limit) == 0);
+  limit.rlim_cur = limit.rlim_max;
+  REQUIRE(::setrlimit(RLIMIT_CORE, &limit) == 0);
+  (void)tls_files().certificates();
+  CHECK(core_limit() == limit.rlim_max);
+}
 
 CRECHE_TEST("P10: bytes go through tls in both directions, however they are cut") {
   const auto asks = client();
