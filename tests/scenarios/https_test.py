@@ -132,9 +132,16 @@ def main():
             with open(demo.certificate, "rb") as file:
                 check("the certificate is kept", file.read() == first)
             ends_well(demo)
-        os.chmod(os.path.join(state, "localhost.pem"), 0o644)
-        done = subprocess.run([program, "demo", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0",
-                               "--state", state], capture_output=True, timeout=DEADLINE_SECONDS)
+        kept = os.path.join(state, "localhost.pem")
+        command = [program, "demo", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--state",
+                   state]
+        with open(kept, "r+b") as file:
+            file.write(b"no certificate")
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS)
+        check_equal("a certificate that is none ends it before it begins", done.returncode, 2)
+        check("  and it says which", kept.encode() in done.stderr, done.stderr)
+        os.chmod(kept, 0o644)
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE_SECONDS)
         check_equal("a key that others can read ends it before it begins", done.returncode, 2)
         check("  and it says what to do", b"chmod 600" in done.stderr, done.stderr)
     finish()
