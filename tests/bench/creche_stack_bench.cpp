@@ -1,12 +1,13 @@
-// creche_stack_bench.cpp: a stack with layers that only forward, and an echo at the wire's other
-// end.
+// creche_stack_bench.cpp: a stack with layers that only forward, or are what TEXT says, and an echo
+// at the wire's other end.
 //
-//     creche_stack_bench [--layers N] [--requests N] [--frames]
+//     creche_stack_bench [--layers N] [--requests N] [--frames] [--layer TEXT]
 //
 // One task sends a message down through its stack and waits for it to come back up. The transport
 // is a pair in memory, the peer a stack without those layers. tools/bench stack runs it under
 // callgrind, twice for each number of layers, and takes differences.
 #include "actors/layers/framers.hpp"
+#include "actors/services/standard_words.hpp"
 #include "actors/stack/connection.hpp"
 #include "actors/testing/memory.hpp"
 #include "runtime/system/run.hpp"
@@ -14,6 +15,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 namespace {
@@ -32,9 +34,8 @@ struct plain_frames final : layer {
   const char* name() const noexcept override { return "plain"; }
 };
 
-any_stack with_layers(any_stack s, int count, bool framed) {
-  for (int i = 0; i < count; ++i)
-    s = s.on_top(framed ? any_stack(layered<plain_frames>()) : any_stack(layered<plain>()));
+any_stack with_layers(any_stack s, int count, const any_stack& layer) {
+  for (int i = 0; i < count; ++i) s = s.on_top(layer);
   return s;
 }
 
@@ -56,17 +57,24 @@ task<> ask(connection& c, int times) {
 int main(int argc, char** argv) {
   int layers = 0, requests = 100'000;
   bool framed = false;
+  std::string text;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--frames") {
       framed = true;
+    } else if (i + 1 < argc && word == "--layer") {
+      text = argv[++i];
     } else if (i + 1 < argc && (word == "--layers" || word == "--requests")) {
       (word == "--layers" ? layers : requests) = std::atoi(argv[++i]);
     } else {
-      std::fprintf(stderr, "usage: creche_stack_bench [--layers N] [--requests N] [--frames]\n");
+      std::fprintf(
+          stderr,
+          "usage: creche_stack_bench [--layers N] [--requests N] [--frames] [--layer TEXT]\n");
       return 2;
     }
   }
+  const auto plain_one = framed ? any_stack(layered<plain_frames>()) : any_stack(layered<plain>());
+  const auto layer = text.empty() ? plain_one : parse_stack(text);
   const auto all = run({.name = "bench", .loops = 1}, [=](nursery& n) -> task<> {
     const auto ends = testing::memory_pair();
     any_stack a = ends.a, b = ends.b;
@@ -75,7 +83,7 @@ int main(int argc, char** argv) {
       b = b.on_top(netstring());
     }
     n.start([&n, b] { return echo(n, b); });
-    auto c = co_await open(n, with_layers(a, layers, framed));
+    auto c = co_await open(n, with_layers(a, layers, layer));
     co_await ask(c, 100);
     const bench::stopwatch watch;
     co_await ask(c, requests);
