@@ -29,7 +29,7 @@ def options(parser):
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each server in each round")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--only", default="creche,nginx,beast",
+    parser.add_argument("--only", default="creche,nginx,beast,hyper",
                         help="which, by commas; ratios are the first over each other one")
     parser.add_argument("--creche", metavar="COMMAND", help="instead of the built creche demo")
     parser.add_argument("--beast", metavar="COMMAND", help="instead of the built beast_server")
@@ -65,7 +65,21 @@ def start_beast(args, scratch):
         built(args.build / "tests" / "bench" / "beast_server", "beast_server")])
 
 
-STARTERS = {"creche": start_creche, "nginx": start_nginx, "beast": start_beast}
+def start_hyper(args, scratch):
+    if not shutil.which("cargo"):
+        raise RuntimeError("cargo is not installed: tools/setup peers")
+    source = pathlib.Path(__file__).resolve().parents[2] / "tests" / "bench" / "hyper_server"
+    place = args.build / "tests" / "bench" / "hyper"
+    shutil.copytree(source, place, dirs_exist_ok=True)  # cargo writes beside its sources
+    subprocess.run(
+        ["cargo", "--config", 'source.crates-io.replace-with="debian"',
+         "--config", 'source.debian.directory="/usr/share/cargo/registry"',
+         "build", "--release", "--offline", "--quiet"], cwd=place, check=True)
+    return Server("hyper", [str(place / "target" / "release" / "hyper_server")])
+
+
+STARTERS = {"creche": start_creche, "nginx": start_nginx, "beast": start_beast,
+            "hyper": start_hyper}
 
 
 def load(server, seconds, connections, report):
