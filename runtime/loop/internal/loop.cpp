@@ -16,6 +16,7 @@
 namespace creche::internal {
 
 namespace {
+constexpr unsigned most_bursts_without_asio = 4;
 // Other threads only post; descriptors are touched by the loop's thread alone.
 constexpr int io_hint = ASIO_CONCURRENCY_HINT_UNSAFE_IO;
 
@@ -284,15 +285,23 @@ bool loop::poll() {
   return io_->poll() > 0;
 }
 
+// Descriptors are looked at without asio, which would ask the kernel four times for the same; what
+// else asio has waits while there is work, but not for long.
 void loop::run() {
   enter in(*this);
+  unsigned bursts_without_asio = 0;
   for (;;) {
     const bool asked = stopping_.load(); // before the pump: what was posted by then has its turn
     const bool more = pump();
     if (asked && !more && live() == 0) break;
     if (asked && now().time_since_epoch().count() >= deadline_.load()) break;
-    if (!more) sleep();
-    io_->poll(); // after a sleep: the rest of what came with the first handler
+    const bool ready = descriptors_->look();
+    if (!more && !ready) {
+      sleep();
+    } else if (++bursts_without_asio >= most_bursts_without_asio) {
+      bursts_without_asio = 0;
+      io_->poll();
+    }
   }
 }
 

@@ -44,15 +44,19 @@ struct poll_set::watched {
     asio::post(self->set.get_executor(),
                self->waking.hold([self] { self->wakes.exchange(false); }));
   }
+  int tell() noexcept {
+    epoll_event events[most];
+    const int n = ::epoll_wait(set.native_handle(), events, most, 0);
+    for (int i = 0; i < n; ++i) static_cast<pollable*>(events[i].data.ptr)->ready(events[i].events);
+    return n;
+  }
   void look(const std::shared_ptr<watched>& self) {
     if (!home->at_home()) { // for the right thread
       wait(self);
       home->expect_home();
     }
-    epoll_event events[most];
-    const int n = ::epoll_wait(set.native_handle(), events, most, 0);
-    wait(self); // comes again at once if there were more
-    for (int i = 0; i < n; ++i) static_cast<pollable*>(events[i].data.ptr)->ready(events[i].events);
+    tell();
+    wait(self); // comes again at once if there are more
   }
 };
 
@@ -87,6 +91,8 @@ bool poll_set::change(int fd, pollable& target, std::uint32_t events) noexcept {
   epoll_event event{events | EPOLLET, {.ptr = &target}};
   return ::epoll_ctl(set_, EPOLL_CTL_MOD, fd, &event) == 0;
 }
+
+bool poll_set::look() noexcept { return watched_->tell() > 0; }
 
 void poll_set::remove(int fd) noexcept { ::epoll_ctl(set_, EPOLL_CTL_DEL, fd, nullptr); }
 

@@ -3,7 +3,8 @@
 //
 // One epoll set, which asio watches as one descriptor: asio stays the loop. Its async_wait would
 // ask the kernel anew for every wait (one epoll_ctl a request), and keep 300 bytes for every
-// socket. Home thread.
+// socket. While there is work the loop looks at the set itself, and asks asio now and then. Home
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,8 @@ public:
   /// Other events from now on; what is so already is told again. False: errno says why not.
   [[nodiscard]] bool change(int fd, pollable& target, std::uint32_t events) noexcept;
   void remove(int fd) noexcept;
+  /// Tells what is ready by now, without asio; false: nothing is.
+  bool look() noexcept;
   /// Ends the wait of the loop's io_context, or the next one. Needs no memory. Any thread.
   void wake() noexcept;
 
