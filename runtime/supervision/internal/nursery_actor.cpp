@@ -159,7 +159,9 @@ void nursery_actor::child_ended(child_actor& actor) {
     const bool late = state_.is_late(record.id);
     const auto now = record.plan ? home_.now() : home_.burst_time();
     const bool open = state_.current_phase() == nursery_state::phase::open;
-    const auto dependents = dependents_of(record);
+    // looked for now, before it has gone; but of a chain that completes each had all behind it
+    const bool takes_along = end.kind != how::completed || late || record.slot;
+    const auto dependents = takes_along ? dependents_of(record) : child_ids();
     const auto told = state_.ended(record.id, record.incarnation, end, now, todo());
     if (told != how::completed || record.plan) note_end(actor, told, late);
     if (open && record.plan) explain_end(record, told, dependents);
