@@ -77,6 +77,18 @@ void ready_drop(ready_slot* slot) noexcept {
 
 // ---- the slot
 
+namespace {
+
+// Why it was cancelled, if somebody gave a reason.
+std::string reason_text(const internal::child_record& of) {
+  const auto* own = of.past && of.past->cancel_reason ? &*of.past->cancel_reason : nullptr;
+  if (own) return " (" + std::string(own->what()) + ")";
+  const auto given = of.nursery ? of.nursery->why_cancelled() : std::nullopt;
+  return given ? " (" + std::string(given->what()) + ")" : std::string();
+}
+
+} // namespace
+
 ready_slot* ready_slot::make(internal::nursery_actor& by, internal::child_record& of) {
   auto* slot = new ready_slot;
   slot->nursery = &by;
@@ -104,7 +116,8 @@ void ready_slot::failed(internal::child_record& of, how end) {
               ? why->exception()
               : std::make_exception_ptr(std::system_error(
                     make_error_code(errc::not_ready),
-                    of.path() + " " + std::string(to_text(end)) + " before it was ready"));
+                    of.path() + " " + std::string(to_text(end)) + " before it was ready" +
+                        (end == how::cancelled ? reason_text(of) : std::string())));
   close(of, end != how::failed); // a failure beside a stop wins
 }
 

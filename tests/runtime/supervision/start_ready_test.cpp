@@ -364,6 +364,24 @@ TEST_CASE("S4: when the nursery is cancelled, a child may still become ready for
   });
 }
 
+TEST_CASE("S4, T7: who waits is told why the nursery of its child was cancelled") {
+  run_clean([](nursery& n) -> task<> {
+    std::string said;
+    auto body = [&](nursery& target) -> task<> {
+      n.start([&]() -> task<> {
+        child_spec spec("db", [](ready<int>) -> task<> { co_await sleep_for(1h); });
+        said = co_await refusal(target, spec);
+      });
+      co_await sleep_for(1s);
+      target.cancel("the disk is full");
+      co_await sleep_for(1h);
+    };
+    co_await with_nursery({.name = "target"}, body);
+    co_await checkpoint();
+    CHECK(said.find("db cancelled before it was ready (the disk is full)") != std::string::npos);
+  });
+}
+
 // ---- what it says
 
 namespace {
