@@ -61,7 +61,8 @@ public:
   M& message() noexcept { return message_; }
   const M& message() const noexcept { return message_; }
   /// The requester's task_locals, and the time by which it wants the answer:
-  /// `co_await q.origin().run(work)` does the work in them, and not longer than it is wanted.
+  /// `co_await q.origin().run_while_wanted(work)` does the work in them, and not longer than it is
+  /// wanted. (With run(work) a requester's short limit would be the failure of this task.)
   const context& origin() const noexcept { return origin_; }
   /// Once; whatever is said after that is dropped.
   template <class... A>

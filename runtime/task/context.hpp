@@ -37,6 +37,12 @@ public:
     CRECHE_NAME_IT(F);
     return run_in(*this, std::decay_t<F>(std::forward<F>(body)));
   }
+  /// The same for who serves many: false if the deadline came before `body()`, which returns
+  /// task<>, was done, and stopped it.
+  template <class F> [[nodiscard]] task<bool> run_while_wanted(F&& body) const {
+    CRECHE_NAME_IT(F);
+    return run_wanted_in(*this, std::decay_t<F>(std::forward<F>(body)));
+  }
 
 private:
   // In a frame of a task: the locals are the task's own for as long as it lives.
@@ -53,6 +59,10 @@ private:
   template <class F> static task<detail::value_of<F&>> run_in(context in, F body) {
     adopted here(in.bindings_);
     co_return co_await fail_at(in.deadline_, body);
+  }
+  template <class F> static task<bool> run_wanted_in(context in, F body) {
+    adopted here(in.bindings_);
+    co_return co_await move_on_at(in.deadline_, body);
   }
 
   detail::binding_ptr bindings_;

@@ -35,6 +35,31 @@ task<> slow_service(std::string& seen) {
 
 } // namespace
 
+CRECHE_TEST("X15: a server outlives the short limits of those who ask it") {
+  std::string seen;
+  auto serve = [&]() -> task<> {
+    for (;;) {
+      auto q = co_await receive<asked<int, int>>();
+      auto work = [&]() -> task<> {
+        seen += trace_id.get() + ";";
+        co_await sleep_for(q.message() * 1s);
+        q.answer(q.message());
+      };
+      if (!co_await q.origin().run_while_wanted(work)) seen += "stopped;";
+      co_await sleep_for(1ms); // whoever asked is out of time in this instant, too
+    }
+  };
+  auto c = n.start(serve);
+  auto twice = [&]() -> task<> {
+    CHECK_THROWS_AS(co_await ask<int>(c, 10, 1s), request_failed);
+    const int quick = co_await ask<int>(c, 2, 5s);
+    CHECK(quick == 2);
+  };
+  co_await trace_id.with("mine", twice);
+  CHECK(seen == "mine;stopped;mine;");
+  c.cancel();
+}
+
 CRECHE_TEST("X15: a request takes locals and deadline along, to another loop", .loops = 2) {
   std::string seen;
   auto serve = [&seen] { return slow_service(seen); };
