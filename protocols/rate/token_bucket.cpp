@@ -28,6 +28,17 @@ void token_bucket::fill(std::int64_t now_ns) noexcept {
   if (passed <= 0 && passed >= -step_back) return;
   seen_ns_ = now_ns;
   if (passed < 0 || bytes_ >= burst_) return;
+  std::int64_t few = 0; // nearly always: no division of 128 bits
+  if (passed <= billion && !__builtin_mul_overflow(std::int64_t(passed), per_second_, &few) &&
+      !__builtin_add_overflow(few, billionths_, &few)) {
+    bytes_ += few / billion;
+    billionths_ = few % billion;
+    if (bytes_ >= burst_) {
+      bytes_ = burst_;
+      billionths_ = 0;
+    }
+    return;
+  }
   const wide filled = passed * per_second_ + billionths_;
   const wide bytes = bytes_ + filled / billion;
   const bool full = bytes >= burst_;

@@ -19,8 +19,10 @@ class rate_pool {
 public:
   using key = std::uint64_t;
 
-  /// Throws std::invalid_argument, with a sentence.
-  explicit rate_pool(const rate_limits& each, std::size_t most_keys = 1);
+  enum class users : std::uint8_t { one, many };
+
+  /// Throws std::invalid_argument, with a sentence. One layer's own needs no lock.
+  explicit rate_pool(const rate_limits& each, std::size_t most_keys = 1, users who = users::many);
 
   bool limits(rate_way way) const noexcept { return bool(fresh_.of(way)); }
   /// See rate::turns. REQUIRES: that way is limited.
@@ -36,7 +38,12 @@ private:
     std::optional<rate::turns>& of(rate_way way) noexcept { return way == rate_way::in ? in : out; }
   };
 
+  std::unique_lock<std::mutex> locked() const {
+    return one_user_ ? std::unique_lock(lock_, std::defer_lock) : std::unique_lock(lock_);
+  }
+
   const buckets fresh_;
+  const bool one_user_;
   mutable std::mutex lock_;
   mutable rate::recent_keys<buckets> known_;
 };
