@@ -21,7 +21,7 @@ public:
   rate_limit_layer(shared_pool pool, counted_by key, bool whole = false)
       : pool_(std::move(pool)), by_(key), whole_(whole) {}
   explicit rate_limit_layer(const rate_limits& own, bool whole = false)
-      : rate_limit_layer(shared_pool::make<rate_pool>(own, 1, rate_pool::users::one),
+      : rate_limit_layer(shared_pool::make<rate_pool>(own, std::size_t{1}, rate_pool::users::one),
                          counted_by::pool, whole) {}
   ~rate_limit_layer() override {
     for (auto* way : {&in_, &out_}) give_back(*way);
