@@ -45,7 +45,8 @@ constexpr auto cat_help = R"(
 What comes out of the first stack goes into the second, and the other way. Without a second one it
 is stdio. A stack is written from its lowest layer up, with / between its layers:
 
-  a transport    tcp(127.0.0.1:80)  unix(/run/app.sock)  abstract(app)  stdio
+  a transport    tcp(127.0.0.1:80)  udp(127.0.0.1:53)  stdio
+                 unix(/run/app.sock)  abstract(app)
                  listen(127.0.0.1:7000)  listen(unix:/run/app.sock)  listen(abstract:app)
   layers         tls(example.org)  tls(cert=cert.pem,key=key.pem)  rate_limit(1MiB/s)
                  idle(read=30s)  tap(/tmp/talk.tap)

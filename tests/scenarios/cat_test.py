@@ -244,6 +244,21 @@ def refused():
                   (got, cat.text()))
 
 
+def datagrams():
+    """What is read at a time is a datagram; each that comes is written."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(DEADLINE_SECONDS)
+        with Cat("stdio", f"udp(127.0.0.1:{peer.getsockname()[1]})") as cat:
+            cat.stdin.write(b"a question")
+            cat.stdin.flush()
+            asked, at = peer.recvfrom(2000)
+            check_equal("a datagram to udp", asked, b"a question")
+            peer.sendto(b"its answer", at)
+            check_equal("and one back", os.read(cat.stdout.fileno(), 2000), b"its answer")
+            check_equal("the end of the input ends it", cat.done(), (0, b""))
+
+
 def limited():
     with server(after_the_end) as at, Cat("stdio", f"{at}/rate_limit(1MiB/s,burst=64KiB)") as cat:
         began = time.monotonic()
@@ -263,6 +278,7 @@ def main():
         by_tls(folder)
         ends_badly()
         refused()
+        datagrams()
         limited()
     finish()
 
