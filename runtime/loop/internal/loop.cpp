@@ -296,8 +296,9 @@ void loop::run() {
     if (asked && !more && live() == 0) break;
     if (asked && now().time_since_epoch().count() >= deadline_.load()) break;
     const bool ready = descriptors_->look();
-    if (!more && !ready) {
-      sleep();
+    const bool asked_asio = !more && !ready && sleep();
+    if (asked_asio) {
+      bursts_without_asio = 0;
     } else if (++bursts_without_asio >= most_bursts_without_asio) {
       bursts_without_asio = 0;
       io_->poll();
@@ -305,21 +306,26 @@ void loop::run() {
   }
 }
 
-// Until there is something to do. What is ready already ends it at once.
-void loop::sleep() {
+// Until there is something to do. What is ready already ends it at once. False: there was something
+// before asio was asked.
+bool loop::sleep() {
+  bool asked_asio = false;
   asleep_.store(true);
   if (!has_posts()) {
     auto until = wheel_.bound();
     if (stopping_.load()) until = std::min(until, std::uint64_t(deadline_.load()));
     if (until == ~std::uint64_t{0}) {
+      asked_asio = true;
       io_->run_one();
     } else if (const auto n = ticks(now()); until > n) {
       // a bounded step: a deadline may be further off than a clock can count
       const auto step = std::min<std::uint64_t>(until - n, 3'600'000'000'000u);
+      asked_asio = true;
       io_->run_one_for(std::chrono::nanoseconds(step));
     }
   }
   asleep_.store(false);
+  return asked_asio;
 }
 
 void loop::stop(clock_duration patience) noexcept {

@@ -251,7 +251,7 @@ private:
   void run_backlog() noexcept;
   std::size_t shuffle();
   void flush_all();
-  void sleep();
+  bool sleep();
 
   static loop* make_current(loop* next) noexcept;
 
