@@ -30,6 +30,9 @@ udp_listener&& udp_listener::options(const udp_listener_options& chosen) && {
   internal::check_datagram_size(chosen.most_bytes);
   if (chosen.waiting == 0)
     throw std::invalid_argument("udp_listener: of each peer at least one datagram waits");
+  if (chosen.peers == 0) throw std::invalid_argument("udp_listener: there is at least one peer");
+  if (clock_duration(chosen.silence) <= clock_duration::zero())
+    throw std::invalid_argument("udp_listener: a peer may be silent for longer than no time");
   options_ = chosen;
   return std::move(*this);
 }

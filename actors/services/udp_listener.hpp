@@ -10,14 +10,16 @@
 // from it until its address is proven (amplification): one whose address was forged is not flooded.
 // What would be more is dropped, and the tree counts it.
 //
-// What comes while a peer's handler is slow waits, up to a number of datagrams; then the oldest is
-// dropped, and the tree counts it. What is to go waits while the kernel has no room. A limit for
-// each address: rate_limit<frames>(rate_per_address) as the lowest layer.
+// What comes while a peer's stack has not taken what came before waits, up to a number of
+// datagrams; then the oldest is dropped, and the tree counts it. What is to go waits while the
+// kernel has no room. A limit for each address: rate_limit<frames>(rate_per_address) as the lowest
+// layer.
 //
 // All peers live on the loop of the listener, one thread.
 #pragma once
 
 #include "actors/services/listener.hpp"
+#include "runtime/memory/shared.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -44,7 +46,7 @@ struct udp_listener_options {
 };
 
 namespace internal {
-struct udp_peer;
+struct udp_proof;
 class udp_peer_layer;
 } // namespace internal
 
@@ -57,8 +59,9 @@ public:
 
 private:
   friend class internal::udp_peer_layer;
-  explicit udp_sender(internal::udp_peer& peer) noexcept : peer_(&peer) {}
-  internal::udp_peer* peer_; // lives as long as the stack
+  explicit udp_sender(detail::shared<internal::udp_proof> proof) noexcept
+      : proof_(std::move(proof)) {}
+  detail::shared<internal::udp_proof> proof_;
 };
 
 /// The service as data, like listener.

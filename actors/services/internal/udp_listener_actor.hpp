@@ -19,7 +19,7 @@ struct udp_listener_plan final : detail::plan {
   void let_go() noexcept override { service.reset(); }
 };
 
-class udp_listener_actor final : public nursery_actor, public pollable {
+class udp_listener_actor final : public nursery_actor, timer, public pollable {
 public:
   udp_listener_actor(caf::actor_config& cfg, child_record* record, udp_listener_plan& plan);
   ~udp_listener_actor() override { close_port(); }
@@ -40,7 +40,9 @@ private:
   void before_end() override { close_port(); }
 
   void open_port();
-  void receive_some();
+  bool receive_some(); // perhaps there is more?
+  void read_on();
+  void pause() noexcept;
   void came(const socket_address& from, slice datagram);
   std::shared_ptr<udp_peer> add_peer(const socket_address& from);
   void make_room();
@@ -55,8 +57,10 @@ private:
   packed_endpoint local_;
   std::string where_;
   std::vector<std::shared_ptr<udp_peer>> peer_of_; // by the id of the child
-  bool readable_ = false, has_room_ = false, closed_ = false, in_set_ = false;
-  std::atomic<std::uint64_t> open_{0}, refused_{0}, gone_for_room_{0}, too_long_{0}, overflowed_{0};
+  unsigned leaving_ = 0;                           // told to end, to make room
+  bool readable_ = false, has_room_ = false, paused_ = false, closed_ = false, in_set_ = false;
+  std::atomic<std::uint64_t> open_{0}, refused_{0}, gone_for_room_{0}, no_memory_{0}, dropped_{0},
+      too_long_{0}, overflowed_{0};
 };
 
 } // namespace creche::internal

@@ -5,8 +5,7 @@
 #include "actors/services/udp_listener.hpp"
 #include "actors/transport/internal/datagram_layer.hpp"
 #include "actors/transport/internal/datagram_socket.hpp"
-
-#include <vector>
+#include "runtime/loop/internal/poll_set.hpp"
 
 namespace creche::internal {
 
@@ -14,10 +13,17 @@ namespace creche::internal {
 struct udp_port {
   datagram_socket socket;
   udp_peers peers;
-  std::vector<udp_peer_layer*> waiting; // for room
+  udp_peer_layer* waiting = nullptr; // for room: a list
   const udp_listener_options& options;
+  loop& home;
+  pollable& told; // of the socket
 
-  explicit udp_port(const udp_listener_options& o) noexcept : options(o) {}
+  udp_port(const udp_listener_options& o, loop& l, pollable& p) noexcept
+      : options(o), home(l), told(p) {}
+  /// has_room() will be called when there is some. False: it will not.
+  bool ask_for_room() noexcept;
+  /// Those who wait go on.
+  void has_room() noexcept;
 };
 
 class udp_peer_layer final : public datagram_layer, timer {
@@ -30,13 +36,15 @@ public:
   /// A datagram waits in the peer.
   void came() noexcept { may_read(); }
   void has_room() noexcept { may_send(); }
-  void note_dropped() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
+  udp_peer_layer* next_waiting = nullptr;
 
 private:
   void attached() override;
   sent send(std::string_view datagram) noexcept override;
   void read() override;
   void on_marks() override;
+  void close(ended_by how) override;
+  std::uint32_t waits_to_be_read() const noexcept override;
   void on_over() noexcept override;
   void leave_port() noexcept;
 
@@ -44,7 +52,7 @@ private:
   const std::shared_ptr<udp_peer> peer_;
   bool silent_ = false; // a mark
   bool attached_ = false;
-  std::atomic<std::uint64_t> dropped_{0}, unproven_{0};
+  std::atomic<std::uint64_t> unproven_{0};
 };
 
 } // namespace creche::internal

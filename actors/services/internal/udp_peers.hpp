@@ -2,9 +2,12 @@
 #pragma once
 
 #include "actors/transport/internal/socket_address.hpp"
+#include "runtime/memory/shared.hpp"
 #include "runtime/memory/slice.hpp"
 #include "runtime/time/clock.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -16,6 +19,11 @@ namespace creche::internal {
 
 class udp_peer_layer;
 
+/// Shared with the facts of a connection, which may outlive it.
+struct udp_proof {
+  mutable bool given = false;
+};
+
 struct udp_peer {
   using key = std::tuple<std::array<std::uint8_t, 16>, std::uint16_t, std::uint8_t, std::uint32_t>;
 
@@ -24,14 +32,16 @@ struct udp_peer {
   std::uint64_t came = 0, went = 0;
   time_point heard{};
   std::uint32_t id = 0; // of its stack, as a child
-  bool proven = false;
+  detail::shared<udp_proof> proof = detail::shared<udp_proof>::make<udp_proof>();
+  std::atomic<std::uint64_t> dropped{0};  // too many waited, or nobody reads any more
+  bool makes_room = false;                // it was told to end, for another
   udp_peer_layer* layer = nullptr;        // once it is attached, until it is over
   std::list<udp_peer*>::iterator place{}; // in the order of heard
   bool known = true;                      // what comes is for this one
 
   /// May so many bytes go to it, which is that factor of amplification?
   bool may_get(std::size_t bytes, unsigned factor) const noexcept {
-    return proven || factor == 0 || went + bytes <= came * factor;
+    return proof->given || factor == 0 || went + bytes <= came * factor;
   }
 };
 

@@ -2,7 +2,6 @@
 
 #include "runtime/supervision/internal/tree_sink.hpp"
 
-#include <cerrno>
 #include <stdexcept>
 #include <string>
 
@@ -44,19 +43,15 @@ void datagram_layer::flush() noexcept {
 }
 
 void datagram_layer::send_all() {
-  if (dead_ || waits_ || refused_) return;
+  if (dead_ || waits_) return;
   while (out_) {
     const auto& order = *out_.front();
     if (order.verb == verb::ask_flushed) { // the kernel has it; more is not known of a datagram
       tell_flushed(out_.pop());
       continue;
     }
-    switch (send(order.bytes.view())) {
-    case sent::yes: break;
-    case sent::no_room: waits_ = true; return;
-    case sent::refused:
-      refused_ = true;
-      wake_up();
+    if (send(order.bytes.view()) == sent::no_room) {
+      waits_ = true;
       return;
     }
     took_above_frame(out_.pop()->bytes.size());
@@ -83,16 +78,26 @@ void datagram_layer::resume_in() {
   if (!closing_) read();
 }
 
+void datagram_layer::pass_up(slice datagram) {
+  send_up(std::move(datagram));
+  if (drain_behind_ && --drain_behind_ == 0) layer_actor::drain();
+}
+
+void datagram_layer::nothing_waits() {
+  if (std::exchange(drain_behind_, 0)) layer_actor::drain();
+}
+
 // What has come by now still counts.
 void datagram_layer::drain() {
   if (!closing_) read();
-  if (!dead_) layer_actor::drain();
+  if (dead_) return;
+  drain_behind_ = closing_ ? 0 : waits_to_be_read(); // told behind them
+  if (!drain_behind_) layer_actor::drain();
 }
 
 // ---- turns
 
 void datagram_layer::on_marks() {
-  if (refused_) return end_as(ended_by::refused, ECONNREFUSED);
   if (all_sent_) return end_as(how_);
   if (std::exchange(writable_, false)) home_.dirty(*this);
   if (std::exchange(readable_, false) && !closing_ && !dead_) read();

@@ -30,7 +30,6 @@ protected:
   enum class sent : std::uint8_t {
     yes,     // or it is lost
     no_room, // may_send() is called when there is some
-    refused, // nobody is there
   };
 
   datagram_layer(caf::actor_config& cfg, child_record* record, stack_actor& stack,
@@ -40,8 +39,14 @@ protected:
   }
 
   virtual sent send(std::string_view datagram) noexcept = 0;
-  /// While there is room above: sends up what came.
+  /// While there is room above: passes up what came.
   virtual void read() = 0;
+  void pass_up(slice datagram);
+  /// read() has found nothing.
+  void nothing_waits();
+  /// Datagrams that have come and were not read, as far as one can know: at most so many.
+  virtual std::uint32_t waits_to_be_read() const noexcept = 0;
+  void close(ended_by how) override;
   // Both from anywhere on the loop: what follows has its own turn.
   void may_send() noexcept;
   void may_read() noexcept;
@@ -56,7 +61,6 @@ protected:
 private:
   void write(message_ptr order) override;
   void finish_writing() override {} // never: can_finish()
-  void close(ended_by how) override;
   void abort(ended_by how) override { end_as(how); }
   void resume_in() override;
   void ask_flushed(message_ptr order) override;
@@ -66,9 +70,10 @@ private:
 
   const std::uint32_t most_bytes_;
   ended_by how_ = ended_by::local;
-  bool waits_ = false;                                                            // for room
-  bool readable_ = false, writable_ = false, all_sent_ = false, refused_ = false; // marks
+  bool waits_ = false;                                          // for room
+  bool readable_ = false, writable_ = false, all_sent_ = false; // marks
   bool closing_ = false;
+  std::uint32_t drain_behind_ = 0; // datagrams that were there when we were drained
   std::atomic<std::uint64_t> lost_{0}, too_long_{0};
   message_queue out_;
 };

@@ -29,12 +29,14 @@ private:
   void attached() override;
   sent send(std::string_view datagram) noexcept override;
   void read() override;
+  std::uint32_t waits_to_be_read() const noexcept override;
   void on_over() noexcept override;
   void open_failed(int error);
 
   const udp_target& target_;
   datagram_socket socket_;
   bool in_set_ = false;
+  bool refused_ = false; // the kernel has said so: the end, behind what came before
   std::atomic<std::uint64_t> overflowed_{0};
 };
 

@@ -99,6 +99,10 @@ TEST_CASE("L11: udp as text, and what is wrong with one") {
         "'unix:/x' is no address of udp; write it like 127.0.0.1:53");
   CHECK(refusal_of([] { udp_listener(anywhere, echo_datagrams).options({.waiting = 0}); }) ==
         "udp_listener: of each peer at least one datagram waits");
+  CHECK(refusal_of([] { udp_listener(anywhere, echo_datagrams).options({.peers = 0}); }) ==
+        "udp_listener: there is at least one peer");
+  CHECK(refusal_of([] { udp_listener(anywhere, echo_datagrams).options({.silence = 0s}); }) ==
+        "udp_listener: a peer may be silent for longer than no time");
   CHECK(refusal_of([] { udp_listener(anywhere, echo_datagrams).options({.most_bytes = 0}); }) ==
         "a datagram of at most 0" + longest);
 }
@@ -345,6 +349,33 @@ TEST_CASE("L11: on drain each peer may answer, and no new one comes; a port in u
   CHECK(r.how() == run_result::kind::completed);
 }
 
+TEST_CASE("L11: on drain a handler reads first what has come before") {
+  const auto r = run(quiet(), [](nursery& n) -> task<> {
+    event go;
+    int read = 0;
+    auto serve = [&](connection& c) -> task<> {
+      co_await go.wait();
+      while (co_await c.frames().next()) ++read;
+    };
+    const std::string large(4000, 'x'); // the stack itself takes some of these
+    auto body = [&](nursery& served) -> task<> {
+      auto spec = udp_listener(anywhere, serve).as_child("slow");
+      const auto at = (co_await served.start_ready<endpoint>(spec)).value;
+      auto c = co_await open(n, udp(at));
+      for (int i = 0; i < 40; ++i) {
+        co_await c.send(large);
+        co_await sleep_for(1ms);
+      }
+      served.stop();
+      go.set();
+    };
+    co_await with_nursery(body);
+    CHECK(read == 40);
+    n.stop();
+  });
+  CHECK(r.how() == run_result::kind::completed);
+}
+
 TEST_CASE("L11, L7: a limit for each address stands on datagrams as on bytes") {
   const auto r = run(quiet(), [](nursery& n) -> task<> {
     const rate_per_address each({.in = {.per_second = 1000, .burst = 1000}});
@@ -392,6 +423,6 @@ TEST_CASE("L11: peers are found by address and port, in the order in which they 
   CHECK(a->may_get(31, 0));
   a->went = 10;
   CHECK_FALSE(a->may_get(1, 1));
-  a->proven = true;
+  a->proof->given = true;
   CHECK(a->may_get(1, 1));
 }
