@@ -80,7 +80,9 @@ void datagram_layer::resume_in() {
 
 void datagram_layer::pass_up(slice datagram) {
   send_up(std::move(datagram));
-  if (drain_behind_ && --drain_behind_ == 0) layer_actor::drain();
+  if (!drain_behind_) return;
+  --drain_behind_;
+  if (!drain_behind_) layer_actor::drain();
 }
 
 void datagram_layer::nothing_waits() {
