@@ -22,13 +22,13 @@ private:
   internal::udp_target target_;
 };
 
-std::string text_of(const endpoint& to, std::uint32_t most_bytes) {
+std::string udp_text(const endpoint& to, std::uint32_t most_bytes) {
   std::string text = "udp(" + to.to_text();
   if (most_bytes != udp_options().most_bytes) (text += ",most=") += internal::size_text(most_bytes);
   return text += ')';
 }
 
-any_stack from_text(const internal::text_arguments& args) {
+any_stack udp_from_text(const internal::text_arguments& args) {
   constexpr std::string_view how =
       "udp needs an address, like udp(127.0.0.1:53), and may have a most behind it, like most=1KiB";
   internal::expect_count(args, 1, 2, how);
@@ -58,10 +58,10 @@ stack_of<no_speech, frames> udp(const endpoint& given, const udp_options& option
                                 "' is nobody's address of udp; write it like 127.0.0.1:53");
   internal::check_datagram_size(options.most_bytes);
   return stack_of<no_speech, frames>(any_stack(detail::part::make<udp_part>(
-      text_of(to, options.most_bytes),
+      udp_text(to, options.most_bytes),
       internal::udp_target{internal::socket_address(to), to.to_text(), options.most_bytes})));
 }
 
-void add_udp_word(stack_words& words) { words.add("udp", from_text); }
+void add_udp_word(stack_words& words) { words.add("udp", udp_from_text); }
 
 } // namespace creche
