@@ -180,7 +180,7 @@ TEST_CASE("A17: foreign threads reach a tree on an io_context, and wait for it")
 
 TEST_CASE("A17: a second thread that runs the tree's handlers is told so, and the tree is well") {
   asio::io_context io;
-  std::atomic<bool> up{false}, told{false};
+  std::atomic<bool> up{false}, left{false}, told{false};
   std::string what;
   nursery::handle door;
   auto e = embed(io, named("guest"), [&](nursery& n) -> task<> {
@@ -190,10 +190,11 @@ TEST_CASE("A17: a second thread that runs the tree's handlers is told so, and th
   });
   std::thread first([&] {
     while (!up) io.run_one();
+    set(left, true); // or the same burst would take the child that comes now
     await(told, true);
     io.run();
   });
-  await(up, true);
+  await(left, true);
   child late = door.start([]() -> task<> { co_return; }); // a handler that only the second can run
   try {
     io.run();
