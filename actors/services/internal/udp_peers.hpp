@@ -45,7 +45,7 @@ struct udp_peer {
   }
 };
 
-/// A map, not a table by hash: whoever chooses addresses chooses no collisions.
+/// An ordered map: in a table by hash an attacker could choose addresses that collide.
 class udp_peers {
 public:
   /// Null: it is not known.

@@ -41,7 +41,7 @@ public:
 
   /// `from` gets the sender's address, if it is asked for.
   received receive(std::span<char> room, socket_address* from) noexcept;
-  /// To whom it is connected, or to `to`. 0, or an errno.
+  /// Sends to `to`, or to the connected address if that is null. Gives 0, or an errno.
   int send(std::string_view datagram, const socket_address* to) noexcept;
   /// Datagrams that came when the kernel's buffer was full, as far as later ones have told.
   std::uint32_t overflowed() const noexcept { return overflowed_; }
